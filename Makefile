@@ -1,0 +1,34 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`. Both make .venv with uv.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test lint bench clean
+
+demo: $(READY)
+	$(BIN)/python demo/run.py $(if $(ONCE),--once)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tests/sizes.py
+
+bench: $(READY)
+	$(BIN)/python benchmarks/load.py
+
+clean:
+	rm -rf .venv .demo
+
+# uv comes from the package registry like everything else; constraints.txt pins all of it.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "airflow-materialize needs CPython 3.11 to 3.13: make PYTHON=/path/to/python3.12 …"; exit 1; }
+	test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^uv==' constraints.txt); }
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev -e '.[sqlite]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Runs an asset in its own environment. Standard library and pyarrow only."""

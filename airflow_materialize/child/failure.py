@@ -1,0 +1,102 @@
+"""An exception → what the worker reports: the user's own frames and, where there is one, the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import runpy
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_materialize.child.errors import AssetMistake, ResultError, WriteError
+from airflow_materialize.sdk.context import INTERVAL_CHOICES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+MAX_TEXT = 256 * 1024
+"""Longer messages and tracebacks are cut in the middle."""
+
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
+_MACHINERY = (
+    _PACKAGE,
+    runpy.__file__,
+    f"{Path(importlib.__file__).parent}{os.sep}",
+    "<frozen importlib",
+    "<frozen runpy",
+)
+_ASYNCIO = f"{Path(asyncio.__file__).parent}{os.sep}"
+
+
+def describe(error: BaseException, phase: str, sensitive: Collection[str] = ()) -> dict[str, Any]:
+    """Return the body of the message `failure`.
+
+    Args:
+        error: What ended the asset.
+        phase: The phase in which that was.
+        sensitive: Columns whose values are not shown.
+    """
+    own = isinstance(error, (AssetMistake, ResultError, WriteError))
+    return {
+        "phase": getattr(error, "phase", phase) if own else phase,
+        "type": type(error).__name__,
+        "message": _cut(_message(error, phase, sensitive)),
+        "traceback": "" if own else _cut(user_traceback(error)),
+        "hint": getattr(error, "hint", "") if own else _hint(error),
+    }
+
+
+def user_traceback(error: BaseException) -> str:
+    """Return the traceback without the frames of this package and of the import machinery."""
+    formatted = traceback.TracebackException(type(error), error, error.__traceback__)
+    _trim(formatted, set())
+    return "".join(formatted.format())
+
+
+def _trim(formatted: traceback.TracebackException, seen: set[int]) -> None:
+    if id(formatted) in seen:
+        return
+    seen.add(id(formatted))
+    frames = [frame for frame in formatted.stack if not frame.filename.startswith(_MACHINERY)]
+    while frames and frames[0].filename.startswith(_ASYNCIO):
+        del frames[0]
+    formatted.stack[:] = frames
+    parts = [formatted.__cause__, formatted.__context__, *(getattr(formatted, "exceptions", None) or ())]
+    for part in parts:
+        if part is not None:
+            _trim(part, seen)
+
+
+def _message(error: BaseException, phase: str, sensitive: Collection[str]) -> str:
+    if isinstance(error, ResultError):
+        return error.text(sensitive)
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else repr(error.code)
+        ended = "" if phase == "script" else " before it returned a result"
+        return f"the asset called sys.exit({code}){ended}"
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001  # the text of a user's exception may raise anything
+        return f"<its message raises {type(broken).__name__}>"
+
+
+def _hint(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        return f"add the distribution that brings the module {package} to the asset's requirements.txt"
+    if isinstance(error, KeyError) and error.args and _is_interval_name(error.args[0]):
+        return f"this run has no data interval: {INTERVAL_CHOICES}"
+    return ""
+
+
+def _is_interval_name(name: Any) -> bool:
+    return isinstance(name, str) and name.startswith(("BRUIN_START_", "BRUIN_END_")) and name not in os.environ
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_TEXT:
+        return text
+    half = MAX_TEXT // 2
+    return f"{text[:half]}\n… {len(text) - MAX_TEXT:,} characters are left out …\n{text[-half:]}"

@@ -1,0 +1,242 @@
+"""The process of one asset: takes a spec from the worker, runs user code, leaves the staged file."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import hashlib
+import inspect
+import os
+import signal
+import socket
+import struct
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from airflow_materialize.child.adapters import Pages, to_batches
+from airflow_materialize.child.declared import DeclaredIntegers
+from airflow_materialize.child.errors import AssetMistake, type_name
+from airflow_materialize.child.failure import describe
+from airflow_materialize.child.imports import import_asset, module_name, prepare_path, run_script
+from airflow_materialize.child.reporter import Reporter, log_to
+from airflow_materialize.child.writer import StagedWriter
+from airflow_materialize.sdk import context
+from airflow_materialize.sdk.context import INTERVAL_END, INTERVAL_START
+from airflow_materialize.sdk.wire import receive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    import pyarrow as pa
+
+    from airflow_materialize.child.writer import Staged
+
+SIGNATURE = "def materialize(): or def materialize(context):, returning the rows"
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the worker wants, the body of its first message.
+
+    Attributes:
+        kind: `materialize`, or `script` for a file without a result.
+        file: The absolute path of the asset's script.
+        sha256: Of its bytes when the run was planned, hexadecimal.
+        search_path: Folders that imports look into first.
+        cwd: The working directory.
+        output: The file to make; empty for a script.
+        context: `data_interval_start` and `data_interval_end` in ISO 8601, or None.
+        columns: The declared columns: `name`, `type`, and `sensitive` where it is true.
+    """
+
+    kind: str
+    file: str
+    sha256: str
+    search_path: list[str]
+    cwd: str
+    output: str = ""
+    context: dict[str, str | None] = field(default_factory=dict)
+    columns: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def sensitive(self) -> list[str]:
+        """The columns whose values are never shown."""
+        return [column["name"] for column in self.columns if column.get("sensitive")]
+
+
+def main(descriptor: int) -> int:
+    """Serve the worker at the other end of the socket `descriptor`, and return the exit code.
+
+    0 follows `staged`, `no_data` or `done`; 1 follows `failure`, or nothing where the worker is gone.
+    """
+    sock = socket.socket(fileno=descriptor)
+    sock.set_inheritable(False)
+    if not die_with_parent(sock):
+        return 1
+    message = receive(sock)
+    if message is None:
+        return 1
+    spec = Spec(**message.body)
+    reporter = Reporter(sock)
+    log_to(reporter)
+    try:
+        outcome, body = run(spec, reporter)
+    except BaseException as error:  # noqa: BLE001  # whatever ends the asset is reported
+        outcome, body = "failure", describe(error, reporter.phase, spec.sensitive)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    reporter.send(outcome, **body)
+    return 1 if outcome == "failure" else 0
+
+
+def die_with_parent(sock: socket.socket) -> bool:
+    """Ask Linux to kill this process when its parent dies, and say whether the parent still lives."""
+    if sys.platform != "linux":
+        return True
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Who made the socket pair is the parent. Linux answers 0 where another pid namespace hides it.
+    maker = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0]
+    return maker in {0, os.getppid()}
+
+
+def run(spec: Spec, reporter: Reporter) -> tuple[str, dict[str, Any]]:
+    """Run the asset and return the kind and body of the last message."""
+    reporter.enter("import")
+    for name, value in ((INTERVAL_START, "data_interval_start"), (INTERVAL_END, "data_interval_end")):
+        if spec.context.get(value):
+            os.environ[name] = str(spec.context[value])
+    source = read_checked(spec.file, spec.sha256)
+    os.chdir(spec.cwd)
+    sys.argv = [spec.file]
+    prepare_path(spec.search_path, spec.file)
+    if spec.kind == "script":
+        reporter.enter("script")
+        return _run_script(source, spec.file)
+    module = import_asset(source, spec.file, module_name(spec.file, spec.search_path))
+    function = find_materialize(module, spec.file)
+    reporter.enter("materialize")
+    writer = StagedWriter(spec.output, reporter.progress)
+    try:
+        staged = stage(call_materialize(function, spec.file), writer, spec, reporter)
+    except BaseException:
+        writer.abandon()
+        raise
+    if staged is None:
+        return "no_data", {}
+    columns = {field.name: str(field.type) for field in staged.schema}
+    return "staged", {"rows": staged.rows, "batches": staged.batches, "columns": columns}
+
+
+def read_checked(file: str, sha256: str) -> bytes:
+    """Return the file's bytes, or raise `AssetMistake` where they are not those that were planned."""
+    try:
+        source = Path(file).read_bytes()
+    except OSError as error:
+        raise AssetMistake(f"{file} cannot be read: {error.strerror}") from error
+    if hashlib.sha256(source).hexdigest() != sha256:
+        raise AssetMistake(f"{file} was changed after this run was planned", hint="clear the step run")
+    return source
+
+
+def find_materialize(module: ModuleType, file: str) -> Any:
+    """Return the module's function `materialize`, or raise `AssetMistake` with what there is instead."""
+    absent = object()
+    function = getattr(module, "materialize", absent)
+    if function is absent:
+        own = [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, FunctionType) and value.__module__ == module.__name__
+        ]
+        alike = get_close_matches("materialize", own, 1)
+        found = f"it has {', '.join(own)}" if own else "it has no function at all"
+        meant = f"; did you mean to call {alike[0]}() so?" if alike else ""
+        raise AssetMistake(f"{file} has no function materialize(): {found}", hint=SIGNATURE + meant)
+    if not callable(function):
+        problem = f"materialize in {file} is no function but a value of type {type_name(function)}"
+        raise AssetMistake(problem, hint=SIGNATURE)
+    return function
+
+
+def call_materialize(function: Any, file: str) -> Any:
+    """Call the function without an argument, or with the context where it takes one.
+
+    One required parameter is the context; so is an optional one named `context`.
+
+    Raises:
+        AssetMistake: It takes something else.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some callables of C have none
+        return function()
+    named = inspect.Parameter.KEYWORD_ONLY
+    variable = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    parameters = [each for each in signature.parameters.values() if each.kind not in variable]
+    required = [each for each in parameters if each.default is inspect.Parameter.empty]
+    if len(required) > 1 or any(each.kind is named and each.name != "context" for each in required):
+        raise AssetMistake(f"materialize{signature} in {file} takes too many arguments", hint=SIGNATURE)
+    optional = next((each for each in parameters if each.name == "context"), None)
+    takes = required[0] if required else optional
+    if takes is None:
+        return function()
+    return function(context) if takes.kind is inspect.Parameter.POSITIONAL_ONLY else function(**{takes.name: context})
+
+
+def stage(result: Any, writer: StagedWriter, spec: Spec, reporter: Reporter) -> Staged | None:
+    """Write what `materialize()` returned, driving what is asynchronous in one event loop and one task.
+
+    The phase is still `materialize` while an iterator runs, for that is user code.
+    """
+    integers = DeclaredIntegers(spec.columns)
+
+    def add(batch: pa.RecordBatch) -> None:
+        integers.check(batch)
+        writer.add(batch)
+
+    if inspect.isawaitable(result) or hasattr(result, "__aiter__"):
+        asyncio.run(_stage_async(result, add))
+    else:
+        if not hasattr(result, "__next__"):
+            reporter.enter("write")
+        for batch in to_batches(result):
+            add(batch)
+    if reporter.phase != "write":
+        reporter.enter("write")
+    return writer.finish()
+
+
+async def _stage_async(result: Any, add: Callable[[pa.RecordBatch], None]) -> None:
+    while inspect.isawaitable(result):
+        result = await result
+    if not hasattr(result, "__aiter__"):
+        for batch in to_batches(result):
+            add(batch)
+        return
+    pages = Pages()
+    async for item in result:
+        for batch in pages.add(item):
+            add(batch)
+    for batch in pages.finish():
+        add(batch)
+
+
+def _run_script(source: bytes, file: str) -> tuple[str, dict[str, Any]]:
+    try:
+        run_script(source, file)
+    except SystemExit as end:
+        if end.code not in {None, 0}:
+            raise
+    return "done", {}
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -1,0 +1,86 @@
+"""pandas frames → batches. pandas is never imported here: whoever returns a frame has done so."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from airflow_materialize.child.columns import build_array
+from airflow_materialize.child.errors import ResultError, short, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CHUNK_ROWS = 65_536
+_FAILURES = (pa.ArrowException, ValueError, TypeError, OverflowError)
+_log = logging.getLogger("asset")
+
+
+def frame_to_batches(frame: Any) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a pandas frame, one batch at least. NaN means null.
+
+    A named index becomes columns in front of the others. One without a name is dropped, with a warning where it is
+    more than the row's number.
+
+    Raises:
+        ResultError: A label is not text or stands twice, or a column has no Arrow type.
+    """
+    _check_labels(list(frame.columns), "column")
+    _check_labels([name for name in frame.index.names if name is not None], "index")
+    frame = _with_named_index(frame)
+    names = [str.__str__(name) for name in frame.columns]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ResultError(f"two columns have the same name: {', '.join(map(repr, repeated))}")
+    if not names and len(frame):
+        raise ResultError("the frame has no columns", hint="return None where there is no data")
+    for start in range(0, max(len(frame), 1), _CHUNK_ROWS):
+        part = frame.iloc[start : start + _CHUNK_ROWS]
+        try:
+            arrays = [_to_array(part.iloc[:, place], name) for place, name in enumerate(names)]
+        except ResultError as error:
+            raise error.after(start) from None
+        yield from pa.table(arrays, names=names).to_batches() or [_empty(arrays, names)]
+
+
+def series_to_array(series: Any, name: str) -> Any:
+    """Return one pandas column as an array; NaN means null."""
+    return _to_array(series, name)
+
+
+def _check_labels(labels: list[Any], kind: str) -> None:
+    for label in labels:
+        if not isinstance(label, str):
+            problem = f"the {kind} label {short(label)} is a {type_name(label)}, not text"
+            raise ResultError(problem, hint="give every column a text as its name")
+
+
+def _with_named_index(frame: Any) -> Any:
+    index = frame.index
+    unnamed = [level for level, name in enumerate(index.names) if name is None]
+    if unnamed and (len(index.names) > 1 or type(index).__name__ != "RangeIndex"):
+        _log.warning("an index without a name is dropped; name it to keep it as a column")
+    if len(unnamed) == len(index.names):
+        return frame
+    clash = [name for name in index.names if name is not None and name in frame.columns]
+    if clash:
+        raise ResultError(f"an index and a column have the same name: {', '.join(map(repr, clash))}")
+    if unnamed:
+        frame = frame.reset_index(level=unnamed, drop=True)
+    return frame.reset_index()
+
+
+def _to_array(series: Any, name: str) -> Any:
+    if series.dtype == object:
+        return build_array(series.tolist(), name, nan_is_null=True)
+    try:
+        return pa.array(series, from_pandas=True)
+    except _FAILURES as error:
+        problem = f"pandas' type {series.dtype} has no column in a table ({error})"
+        raise ResultError(problem, column=name, hint="convert it with astype") from None
+
+
+def _empty(arrays: list[Any], names: list[str]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], array.type) for array in arrays], names=names)

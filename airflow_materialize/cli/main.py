@@ -1,0 +1,88 @@
+"""The command `airflow-materialize`. Each verb calls one public function."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from airflow_materialize import __version__
+from airflow_materialize.errors import AssetError, MaterializeError
+
+# What a shell script can tell apart: all is well; an asset or a check failed; wrong usage or an invalid asset.
+FINE, FAILED, INVALID = 0, 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    options = _parser().parse_args(arguments)
+    _set_up_logging()
+    try:
+        return int(options.verb(options))
+    except AssetError as error:
+        print(error, file=sys.stderr)
+        return INVALID
+    except MaterializeError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _set_up_logging() -> None:
+    """Show what assets print and what this package says, on standard error; of Airflow only what is amiss."""
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
+    ours = logging.getLogger("airflow_materialize")
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
+    ours.addHandler(handler := logging.StreamHandler())
+    handler.setFormatter(logging.Formatter("%(message)s"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="airflow-materialize", description="Run and check assets without a scheduler."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_init(verbs)
+    _add_validate(verbs)
+    _add_run(verbs)
+    return parser
+
+
+def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from airflow_materialize.cli.project import init
+
+    verb = verbs.add_parser("init", help="write the loader file, .airflowignore and one example asset")
+    verb.add_argument("path", type=Path, nargs="?", default=Path(), help="the DAGs directory (default: here)")
+    verb.set_defaults(verb=lambda options: init(options.path))
+
+
+def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from airflow_materialize.cli.show import validate
+
+    verb = verbs.add_parser("validate", help="show every mistake of an asset, a pipeline or a folder of pipelines")
+    verb.add_argument("path", type=Path, help="an asset's file or a folder")
+    verb.set_defaults(verb=lambda options: validate(options.path))
+
+
+def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from airflow_materialize.cli.run import run
+
+    verb = verbs.add_parser("run", help="run one asset, or a pipeline in the order of its dependencies")
+    verb.add_argument("path", type=Path, help="an asset's file or a folder")
+    verb.add_argument("--start-date", metavar="DATE", help="first day of the interval (default: yesterday)")
+    verb.add_argument("--end-date", metavar="DATE", help="last day of the interval, included (default: yesterday)")
+    verb.add_argument("--full-refresh", action="store_true", help="rebuild the tables from their start dates")
+    verb.add_argument(
+        "--var", metavar="K=V", action="append", default=[], help="a variable of the pipeline; V is JSON or text"
+    )
+    verb.add_argument("--only", choices=("run", "load", "check"), action="append", help="do this step alone")
+    verb.add_argument(
+        "--connection", metavar="ID=URL", action="append", default=[], help="open this DuckDB or SQLite file for ID"
+    )
+    verb.set_defaults(verb=run)

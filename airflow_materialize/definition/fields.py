@@ -1,0 +1,173 @@
+"""The types of header fields: what YAML text each takes, and what it says about text that it does not take."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "y"), True),
+    **dict.fromkeys(("false", "no", "off", "n"), False),
+}
+_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)")
+_DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_SHOWN = 60
+
+
+class Plain(str):
+    """A scalar that stands without quotes.
+
+    It is its text as written, so that `name: NO` and `start_date: 2024-01-01` stay what the author sees. A field that
+    takes a number or a boolean reads it as one.
+    """
+
+    __slots__ = ()
+
+
+class Model(BaseModel):
+    """The base of all header models: unchangeable, without unknown fields, an empty value counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_values(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+
+
+def refuse(message: str, hint: str = "", *, instead: str = "") -> PydanticCustomError:
+    """Return the error of a value that cannot be used.
+
+    Args:
+        message: What is wrong.
+        hint: What would be right.
+        instead: The field beside the validated one at which the problem stands.
+    """
+    return PydanticCustomError("header", "{message}", {"message": message, "hint": hint, "instead": instead})
+
+
+def describe(value: Any) -> str:
+    """Say in words what YAML gave."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if value is None:
+        return "empty"
+    return f"the text {quoted(value)}" if isinstance(value, str) else quoted(value)
+
+
+def quoted(value: Any) -> str:
+    """Return the value as a message shows it, cut where it is long."""
+    text = str(value)
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration as Go writes it: `30s`, `10m`, `1h30m`.
+
+    Raises:
+        ValueError: The text is no such duration.
+    """
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{text!r} is no duration")
+    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+
+
+def as_value(value: Any) -> Any:
+    """Give every plain scalar in `value` the type that YAML 1.2 gives it; dates stay text."""
+    if isinstance(value, dict):
+        return {str(key): as_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_value(item) for item in value]
+    return _scalar_value(value) if isinstance(value, Plain) else value
+
+
+def _scalar_value(value: Plain) -> str | bool | int | float:
+    if value in {"true", "True", "TRUE"}:
+        return True
+    if value in {"false", "False", "FALSE"}:
+        return False
+    if _WHOLE.fullmatch(value):
+        return int(value)
+    return float(value) if _DECIMAL.fullmatch(value) else str(value)
+
+
+def as_text(value: Any) -> str:
+    """Take any scalar as its text."""
+    if isinstance(value, str):
+        return str(value)
+    raise refuse(f"a text is expected, this is {describe(value)}")
+
+
+def as_flag(value: Any) -> bool:
+    """Take a boolean, or the plain words that YAML knows for one."""
+    if isinstance(value, bool):
+        return value
+    word = _BOOLEANS.get(value.lower()) if isinstance(value, Plain) else None
+    if word is None:
+        raise refuse(f"{quoted(value)} is no boolean" if isinstance(value, str) else _unlike("a boolean", value), _FLAG)
+    return word
+
+
+def as_whole(value: Any) -> int:
+    """Take a whole number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, Plain) and _WHOLE.fullmatch(value):
+        return int(value)
+    raise refuse(f"{quoted(value)} is no whole number" if isinstance(value, str) else _unlike("a whole number", value))
+
+
+def _unlike(wanted: str, value: Any) -> str:
+    return f"{wanted} is expected, this is {describe(value)}"
+
+
+def _as_day(value: Any) -> str:
+    text = as_text(value)
+    try:
+        if text and date.fromisoformat(text).isoformat() != text:
+            raise ValueError(text)
+    except ValueError:
+        raise refuse(f"{quoted(text)} is no day", "YYYY-MM-DD") from None
+    return text
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple | dict) else [value]
+
+
+_FLAG = "true or false"
+
+Text = Annotated[str, BeforeValidator(as_text)]
+"""Any scalar, as it is written."""
+
+Flag = Annotated[bool, BeforeValidator(as_flag)]
+"""`true` or `false`; unquoted `yes`, `no`, `on`, `off` too."""
+
+Whole = Annotated[int, BeforeValidator(as_whole)]
+"""A whole number."""
+
+Day = Annotated[str, BeforeValidator(_as_day)]
+"""A day as `YYYY-MM-DD`, or nothing."""
+
+Words = tuple[Text, ...]
+"""A list of texts."""
+
+Json = Annotated[Any, BeforeValidator(as_value)]
+"""Any value."""
+
+Bag = Annotated[dict[str, Any], BeforeValidator(as_value)]
+"""A mapping of any values."""
+
+Labels = dict[str, Text]
+"""A mapping of texts."""

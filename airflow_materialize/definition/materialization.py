@@ -1,0 +1,96 @@
+"""How a result becomes the table: what a user may type under `materialization`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from airflow_materialize.definition.fields import Flag, Model, Text, Words, as_text, quoted, refuse
+from airflow_materialize.definition.problems import suggest
+
+
+class Strategy(NamedTuple):
+    """What one strategy requires of the header.
+
+    Attributes:
+        description: What the table holds after the load.
+        primary_key: Whether at least one column must be a primary key.
+        incremental_key: Whether an `incremental_key` is needed.
+    """
+
+    description: str
+    primary_key: bool = False
+    incremental_key: bool = False
+
+
+DEFAULT_STRATEGY = "create+replace"
+
+STRATEGIES: dict[str, Strategy] = {
+    "append": Strategy("The result's rows are added."),
+    "create+replace": Strategy("The table holds exactly the result."),
+    "delete+insert": Strategy(
+        "Rows of the result's incremental keys are replaced by the result.", incremental_key=True
+    ),
+    "merge": Strategy("Rows are updated by primary key, new ones are inserted.", primary_key=True),
+}
+"""The strategies that a user may ask for. What each does is in `load/strategies.py`."""
+
+NOT_YET = ("scd2_by_column", "scd2_by_time", "truncate+insert")
+"""Strategies of Bruin's SQL assets that have no counterpart here yet."""
+
+
+class Materialization(Model):
+    """How the result of `materialize()` becomes the table."""
+
+    type: Text = Field(default="", description="`table` makes a table; `none`, or nothing, a plain script.")
+    strategy: Text = Field(default=DEFAULT_STRATEGY, description="How the result meets the rows that are there.")
+    partition_by: Text = Field(default="", description="Column or expression by which the database partitions.")
+    cluster_by: Words = Field(default=(), description="Columns by which the database clusters.")
+    incremental_key: Text = Field(default="", description="The column that says which rows belong together in time.")
+    incremental_predicate: Text = Field(default="", description="A further condition on the rows that a merge reads.")
+    time_granularity: Annotated[Literal["", "date", "timestamp"], BeforeValidator(as_text)] = Field(
+        default="", description="Whether the incremental key holds days or points in time."
+    )
+    on_schema_change: Annotated[Literal["evolve", "freeze", "ignore", "sync"], BeforeValidator(as_text)] = Field(
+        default="evolve", description="What happens where result and table differ in their columns."
+    )
+    enforce_schema: Flag = Field(default=False, description="Whether declared types are the table's, by checked casts.")
+    on_duplicate_key: Annotated[Literal["error", "last"], BeforeValidator(as_text)] = Field(
+        default="error", description="What a merge does with two rows of one key."
+    )
+    on_null_key: Annotated[Literal["error", "match"], BeforeValidator(as_text)] = Field(
+        default="error", description="What a merge does with a NULL in a key."
+    )
+    delete_by: Annotated[Literal["values", "interval"], BeforeValidator(as_text)] = Field(
+        default="values", description="Whether delete+insert deletes by the result's values or by the interval."
+    )
+    allow_empty: Flag = Field(default=False, description="Whether a full refresh may empty a table that has rows.")
+    publish: Annotated[Literal["at_once", "after_checks"], BeforeValidator(as_text)] = Field(
+        default="at_once", description="Whether readers see the load before or after its blocking checks."
+    )
+    guarantee: Annotated[Literal["exactly_once", "at_least_once"], BeforeValidator(as_text)] = Field(
+        default="exactly_once", description="The weakest promise of the destination that is good enough."
+    )
+
+    @field_validator("type")
+    @classmethod
+    def _is_a_type(cls, text: str) -> str:
+        word = text.lower()
+        if word == "view":
+            raise refuse("'view' is not supported yet", "one of: none, table")
+        if word not in {"", "none", "table"}:
+            raise refuse(f"{quoted(text)} is no type of materialization", suggest(word, ("none", "table")))
+        return word
+
+    @field_validator("strategy")
+    @classmethod
+    def _is_a_strategy(cls, text: str) -> str:
+        word = text.lower() or DEFAULT_STRATEGY
+        if word in STRATEGIES:
+            return word
+        if word == "time_interval":
+            raise refuse("'time_interval' is not supported", "use delete+insert with an `incremental_key`")
+        if word in NOT_YET:
+            raise refuse(f"{word!r} is not supported yet", f"one of: {', '.join(STRATEGIES)}")
+        raise refuse(f"{quoted(text)} is no strategy", suggest(word, STRATEGIES))

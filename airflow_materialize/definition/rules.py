@@ -1,0 +1,137 @@
+"""Rules that join several fields of a header.
+
+They read the tree, so that they hold for a header that has other mistakes as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from airflow_materialize.definition.column import CHECKS
+from airflow_materialize.definition.materialization import DEFAULT_STRATEGY, STRATEGIES
+from airflow_materialize.definition.shape import is_table, is_yes
+from airflow_materialize.definition.tree import ListNode, MapNode, Node, Scalar, locate
+from airflow_materialize.errors import Problem
+
+_DATED = ("date", "timestamp", "datetime")
+
+
+def check_rules(tree: MapNode) -> Iterator[Problem]:
+    """Yield the problems of a header that no single field has."""
+    for rule in _RULES:
+        yield from rule(tree)
+
+
+def _strategy_has_its_keys(tree: MapNode) -> Iterator[Problem]:
+    name = tree.text("materialization", "strategy").lower() or DEFAULT_STRATEGY
+    strategy = STRATEGIES.get(name)
+    if strategy is None or not is_table(tree):
+        return
+    place, path = locate(tree, ("materialization", "strategy"))
+    columns = tree.maps("columns")
+    if strategy.primary_key and not any(is_yes(column, "primary_key", default=False) for column in columns):
+        yield Problem(*place, path, f"{name} needs a primary key", _key_hint(columns))
+    if strategy.incremental_key and not tree.text("materialization", "incremental_key"):
+        yield Problem(*place, path, f"{name} needs an `incremental_key`", _incremental_hint(columns))
+
+
+def _key_hint(columns: list[MapNode]) -> str:
+    wanted = {"unique", "not_null"}
+    keys = [column for column in columns if wanted <= {check.text("name") for check in column.maps("checks")}]
+    if len(keys) == 1:
+        return f"mark the column {keys[0].text('name')!r}, which is unique and not_null, with `primary_key: true`"
+    return "mark a column under `columns` with `primary_key: true`"
+
+
+def _incremental_hint(columns: list[MapNode]) -> str:
+    dated = [column.text("name") for column in columns if column.text("type").lower().startswith(_DATED)]
+    key = dated[0] if len(dated) == 1 else "<column>"
+    return f"add `incremental_key: {key}` beside it"
+
+
+def _named_once(tree: MapNode) -> Iterator[Problem]:
+    yield from _twice(_texts(tree, "columns", "name", fold=True), "the column")
+    yield from _twice(_texts(tree, "custom_checks", "name"), "the custom check")
+    yield from _twice(_texts(tree, "secrets", "key"), "the secret")
+    tags = tree.get("tags")
+    if isinstance(tags, ListNode):
+        words = [(f"tags[{index}]", tag, tag.text) for index, tag in enumerate(tags.items) if isinstance(tag, Scalar)]
+        yield from _twice(words, "the tag")
+
+
+def _texts(tree: MapNode, field: str, key: str, *, fold: bool = False) -> Iterator[tuple[str, Scalar, str]]:
+    holder = tree.get(field)
+    for index, item in enumerate(holder.items if isinstance(holder, ListNode) else ()):
+        scalar = item.get(key) if isinstance(item, MapNode) else None
+        if isinstance(item, MapNode) and isinstance(scalar, Scalar):
+            at = Scalar(scalar.text, plain=scalar.plain, place=item.entries[key].place)
+            yield f"{field}[{index}].{key}", at, scalar.text.casefold() if fold else scalar.text
+
+
+def _twice(texts: Iterable[tuple[str, Scalar, str]], what: str) -> Iterator[Problem]:
+    seen: dict[str, Scalar] = {}
+    for path, scalar, identity in texts:
+        first = seen.setdefault(identity, scalar)
+        if first is not scalar:
+            same = "" if first.text == scalar.text else f" as {first.text!r}"
+            message = f"{what} {scalar.text!r} stands on line {first.place.line} already{same}"
+            yield Problem(*scalar.place, path, message, "keep one")
+
+
+def _column_rules(tree: MapNode) -> Iterator[Problem]:
+    holder = tree.get("columns")
+    for index, column in enumerate(holder.items if isinstance(holder, ListNode) else ()):
+        if isinstance(column, MapNode):
+            path = f"columns[{index}]"
+            yield from _key_is_not_updated(column, path)
+            yield from _checks_make_sense(column, path)
+
+
+def _key_is_not_updated(column: MapNode, path: str) -> Iterator[Problem]:
+    if is_yes(column, "primary_key", default=False) and is_yes(column, "update_on_merge", default=False):
+        place = column.entries["update_on_merge"].place
+        yield Problem(*place, f"{path}.update_on_merge", "a primary key is not updated", "leave it out")
+
+
+def _checks_make_sense(column: MapNode, path: str) -> Iterator[Problem]:
+    holder = column.get("checks")
+    seen: dict[tuple[str, str], int] = {}
+    for index, check in enumerate(holder.items if isinstance(holder, ListNode) else ()):
+        name = check.text("name") if isinstance(check, MapNode) else ""
+        if not isinstance(check, MapNode) or name not in CHECKS:
+            continue
+        place, shown = check.entries["name"].place, f"{path}.checks[{index}]"
+        first = seen.setdefault((name, _spelling(check.get("value"))), place.line)
+        if first != place.line:
+            yield Problem(*place, f"{shown}.name", f"the check {name!r} stands on line {first} already", "keep one")
+        if name == "relationships" and column.get("foreign_key") is None:
+            message, hint = (
+                "relationships needs a `foreign_key`",
+                "add `foreign_key: {table: …, column: …}` to the column",
+            )
+            yield Problem(*place, f"{shown}.name", message, hint)
+        if not CHECKS[name].wants and check.get("value") is not None:
+            at = check.entries["value"].place
+            yield Problem(*at, f"{shown}.value", f"{name} takes no value: it has no effect", severity="warning")
+
+
+def _spelling(node: Node | None) -> str:
+    if isinstance(node, ListNode):
+        return "\0".join(_spelling(item) for item in node.items)
+    return node.text if isinstance(node, Scalar) else ""
+
+
+def _materialization_has_a_type(tree: MapNode) -> Iterator[Problem]:
+    node = tree.get("materialization")
+    if isinstance(node, MapNode) and node.entries and node.get("type") is None and node.place.file == tree.place.file:
+        place, path = locate(tree, ("materialization",))
+        message = "has no effect without a `type`"
+        yield Problem(*place, path, message, "type: table makes a table", "warning")
+
+
+_RULES: tuple[Callable[[MapNode], Iterator[Problem]], ...] = (
+    _strategy_has_its_keys,
+    _named_once,
+    _column_rules,
+    _materialization_has_a_type,
+)

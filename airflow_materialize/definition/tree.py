@@ -1,0 +1,245 @@
+"""YAML text → a tree in which each value knows its place.
+
+Strict on purpose: no aliases, anchors, tags or merge keys, no key twice, limited in size and depth. So no text can grow
+while it is read, and what stands in the file is what holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import yaml
+
+from airflow_materialize.definition.fields import Plain, quoted
+from airflow_materialize.errors import Problem
+
+HEADER_LIMIT = 64 * 1024
+"""The longest header, in characters."""
+
+DEPTH_LIMIT = 20
+"""The deepest nesting of lists and mappings."""
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+
+class Provenance(NamedTuple):
+    """The place that a value comes from. Line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A single value, as text. `plain` says that it stands without quotes."""
+
+    text: str
+    plain: bool
+    place: Provenance
+
+    @property
+    def empty(self) -> bool:
+        """Whether YAML reads it as null."""
+        return self.plain and self.text in {"", "~", "null", "Null", "NULL"}
+
+
+@dataclass(slots=True)
+class ListNode:
+    """A list."""
+
+    items: list[Node]
+    place: Provenance
+
+
+class Entry(NamedTuple):
+    """One key of a mapping: the place of the key, and its value."""
+
+    place: Provenance
+    value: Node
+
+
+@dataclass(slots=True)
+class MapNode:
+    """A mapping."""
+
+    place: Provenance
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def get(self, *path: str) -> Node | None:
+        """Return the value below the keys, or None where there is none or an empty one."""
+        node: Node | None = self
+        for key in path:
+            entry = node.entries.get(key) if isinstance(node, MapNode) else None
+            node = entry.value if entry else None
+        return None if isinstance(node, Scalar) and node.empty else node
+
+    def text(self, *path: str) -> str:
+        """Return the text below the keys; empty where there is none."""
+        node = self.get(*path)
+        return node.text if isinstance(node, Scalar) else ""
+
+    def maps(self, *path: str) -> list[MapNode]:
+        """Return the mappings of the list below the keys."""
+        node = self.get(*path)
+        return [item for item in node.items if isinstance(item, MapNode)] if isinstance(node, ListNode) else []
+
+
+Node = Scalar | ListNode | MapNode
+
+
+class Unreadable(Exception):  # noqa: N818  # It carries the problem, and never leaves this room.
+    """YAML that gives no tree."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def to_data(node: Node) -> Any:
+    """Return the tree as plain data for the models: text without quotes is `Plain`."""
+    if isinstance(node, MapNode):
+        return {key: to_data(entry.value) for key, entry in node.entries.items()}
+    if isinstance(node, ListNode):
+        return [to_data(item) for item in node.items]
+    if node.empty:
+        return None
+    return Plain(node.text) if node.plain else node.text
+
+
+def locate(root: MapNode, path: tuple[int | str, ...]) -> tuple[Provenance, str]:
+    """Find the place nearest to a path, and the path as it stands in a message."""
+    node: Node = root
+    place, shown = root.place, ""
+    for part in path:
+        if isinstance(part, int):
+            if isinstance(node, ListNode) and part < len(node.items):
+                node = node.items[part]
+                place, shown = node.place, f"{shown}[{part}]"
+        elif not part.startswith("<"):  # A tag of the models, which is nothing that stands in the file.
+            shown = f"{shown}.{part}" if shown else part
+            entry = node.entries.get(part) if isinstance(node, MapNode) else None
+            if entry:
+                place, node = entry
+    return place, shown
+
+
+def compose(text: str, file: str, first_line: int = 1) -> tuple[MapNode, list[Problem]]:
+    """Read YAML text.
+
+    Args:
+        text: The YAML.
+        file: The path that places name.
+        first_line: The line of the file at which the text starts.
+
+    Returns:
+        The tree, and the problems that still leave one: keys that stand twice.
+
+    Raises:
+        Unreadable: There is no tree.
+    """
+    composer = _Composer(file, first_line)
+    composer.check_characters(text)
+    try:
+        return composer.compose(text), composer.problems
+    except yaml.YAMLError as error:
+        raise Unreadable(composer.explain(error, text)) from None
+
+
+class _Composer:
+    def __init__(self, file: str, first_line: int) -> None:
+        self.file = file
+        self.first_line = first_line
+        self.problems: list[Problem] = []
+
+    def check_characters(self, text: str) -> None:
+        if len(text) > HEADER_LIMIT:
+            place = Provenance(self.file, self.first_line, 1)
+            raise self.unreadable(place, "", f"the header is longer than {HEADER_LIMIT // 1024} KiB")
+        found = _UNPRINTABLE.search(text)
+        if found:
+            line = self.first_line + text.count("\n", 0, found.start())
+            place = Provenance(self.file, line, found.start() - text.rfind("\n", 0, found.start()))
+            if _UNDECODED.match(found.group()):
+                raise self.unreadable(place, "", f"the byte 0x{ord(found.group()) & 0xFF:02X} is no UTF-8")
+            raise self.unreadable(place, "", f"the character U+{ord(found.group()):04X} is not allowed")
+
+    def compose(self, text: str) -> MapNode:
+        events = yaml.parse(text, Loader=_Loader)
+        nothing = Provenance(self.file, self.first_line, 1)
+        tree: MapNode | None = None
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if tree is not None:
+                    raise self.unreadable(self.place(event), "", "a second YAML document starts here", "one is enough")
+                node = self.node(next(events), events, "", 1)
+                if isinstance(node, Scalar) and node.empty:
+                    break
+                if not isinstance(node, MapNode):
+                    raise self.unreadable(node.place, "", "a mapping is expected", "lines as `name: raw.orders`")
+                tree = node
+        if tree is None:
+            raise self.unreadable(nothing, "", "the header is empty", "lines as `name: raw.orders`")
+        return tree
+
+    def node(self, event: Any, events: Iterator[Any], path: str, depth: int) -> Node:
+        place = self.place(event)
+        self.check_event(event, place, path, depth)
+        if isinstance(event, yaml.ScalarEvent):
+            return Scalar(event.value, not event.style, place)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self.mapping(MapNode(place), events, path, depth)
+        items: list[Node] = []
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            items.append(self.node(event, events, f"{path}[{len(items)}]", depth + 1))
+        return ListNode(items, place)
+
+    def mapping(self, node: MapNode, events: Iterator[Any], path: str, depth: int) -> MapNode:
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            key = self.node(event, events, path, depth + 1)
+            if not isinstance(key, Scalar):
+                raise self.unreadable(key.place, path, "a key must be a text")
+            if key.plain and key.text == "<<":
+                raise self.unreadable(key.place, path, "merge keys are not allowed", "write the fields out")
+            below = f"{path}.{key.text}" if path else key.text
+            value = self.node(next(events), events, below, depth + 1)
+            first = node.entries.setdefault(key.text, Entry(key.place, value))
+            if first.value is not value:
+                message = f"{quoted(key.text)} stands twice, on line {first.place.line} and on line {key.place.line}"
+                self.problems.append(Problem(*key.place, below, message, "keep one"))
+        return node
+
+    def check_event(self, event: Any, place: Provenance, path: str, depth: int) -> None:
+        if isinstance(event, yaml.AliasEvent):
+            raise self.unreadable(place, path, f"the alias *{event.anchor} is not allowed", "write the value out")
+        if event.anchor is not None:
+            raise self.unreadable(place, path, f"the anchor &{event.anchor} is not allowed", "leave it out")
+        if event.tag is not None:
+            raise self.unreadable(place, path, f"the tag {quoted(event.tag)} is not allowed", "leave it out")
+        if depth > DEPTH_LIMIT:
+            raise self.unreadable(place, "", f"the header is nested deeper than {DEPTH_LIMIT} levels")
+
+    def place(self, event: Any) -> Provenance:
+        mark = event.start_mark
+        return Provenance(self.file, mark.line + self.first_line, mark.column + 1)
+
+    def explain(self, error: yaml.YAMLError, text: str) -> Problem:
+        if not isinstance(error, yaml.MarkedYAMLError):
+            return Problem(self.file, self.first_line, 1, "", "the YAML is broken")
+        problem, mark = error.problem or "it cannot be read", error.problem_mark
+        hint = ""
+        if "unexpected end of stream" in problem and error.context_mark:
+            problem, mark = "a quoted text starts here and does not end", error.context_mark
+        elif mark and "\t" in "".join(text.split("\n")[mark.line : mark.line + 1])[: mark.column + 1]:
+            hint = "indent with spaces, not with tabs"
+        line, column = (mark.line, mark.column + 1) if mark else (0, 1)
+        return Problem(self.file, line + self.first_line, column, "", f"the YAML is broken: {problem}", hint)
+
+    @staticmethod
+    def unreadable(place: Provenance, path: str, message: str, hint: str = "") -> Unreadable:
+        return Unreadable(Problem(*place, path, message, hint))

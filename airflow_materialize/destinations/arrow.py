@@ -1,0 +1,159 @@
+"""Arrow types and values in the few forms that destinations deal with."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_materialize.errors import MaterializeError
+
+_MOST_DIGITS = 38
+_WHOLE_MICROSECONDS = r"(\.\d{6})000$"
+
+
+def canonical(arrow_type: pa.DataType) -> pa.DataType:
+    """Return the plain type that holds the values of an Arrow type: encodings, widths and units are unified.
+
+    Dictionaries and runs are decoded, times count in microseconds (a naive timestamp may keep its nanoseconds), zones
+    become UTC, decimals have 128 bits, nothing but NULL becomes text.
+
+    Raises:
+        MaterializeError: No database can hold the type.
+    """
+    if pa.types.is_dictionary(arrow_type) or pa.types.is_run_end_encoded(arrow_type):
+        return canonical(arrow_type.value_type)
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        return _extension(arrow_type)
+    if pa.types.is_nested(arrow_type):
+        return _nested(arrow_type)
+    if pa.types.is_decimal(arrow_type):
+        return _decimal(arrow_type)
+    if pa.types.is_timestamp(arrow_type):
+        unit = "ns" if arrow_type.unit == "ns" and arrow_type.tz is None else "us"
+        return pa.timestamp(unit, "UTC" if arrow_type.tz is not None else None)
+    return _SAME.get(arrow_type, arrow_type)
+
+
+_SAME: dict[pa.DataType, pa.DataType] = {
+    pa.null(): pa.string(),
+    pa.float16(): pa.float32(),
+    pa.date64(): pa.date32(),
+    pa.time32("s"): pa.time64("us"),
+    pa.time32("ms"): pa.time64("us"),
+    pa.time64("ns"): pa.time64("us"),
+    pa.duration("s"): pa.duration("us"),
+    pa.duration("ms"): pa.duration("us"),
+    pa.duration("ns"): pa.duration("us"),
+    pa.string_view(): pa.large_string(),
+    pa.binary_view(): pa.large_binary(),
+}
+
+
+def is_text(arrow_type: pa.DataType) -> bool:
+    """Whether values are text of any layout."""
+    return bool(
+        pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type) or pa.types.is_string_view(arrow_type)
+    )
+
+
+def is_binary(arrow_type: pa.DataType) -> bool:
+    """Whether values are bytes of any layout."""
+    return bool(
+        pa.types.is_binary(arrow_type)
+        or pa.types.is_large_binary(arrow_type)
+        or pa.types.is_binary_view(arrow_type)
+        or pa.types.is_fixed_size_binary(arrow_type)
+    )
+
+
+def is_uuid(arrow_type: pa.DataType) -> bool:
+    """Whether values are UUIDs, as Arrow's own extension type has them."""
+    return getattr(arrow_type, "extension_name", "") == "arrow.uuid"
+
+
+def is_json(arrow_type: pa.DataType) -> bool:
+    """Whether values are JSON texts, as Arrow's own extension type has them."""
+    return getattr(arrow_type, "extension_name", "") == "arrow.json"
+
+
+def _extension(arrow_type: pa.BaseExtensionType) -> pa.DataType:
+    if is_uuid(arrow_type) or is_json(arrow_type):
+        return arrow_type
+    if arrow_type.extension_name == "arrow.bool8":
+        return pa.bool_()
+    return canonical(arrow_type.storage_type)
+
+
+def _nested(arrow_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(arrow_type):
+        if not arrow_type.num_fields:
+            raise MaterializeError("a struct without fields has no type in a database")
+        return pa.struct([(field.name, canonical(field.type)) for field in arrow_type])
+    if pa.types.is_map(arrow_type):
+        return pa.map_(canonical(arrow_type.key_type), canonical(arrow_type.item_type))
+    if pa.types.is_fixed_size_list(arrow_type):
+        return pa.list_(canonical(arrow_type.value_type), arrow_type.list_size)
+    if pa.types.is_union(arrow_type):
+        raise MaterializeError(f"{arrow_type} has no type in a database")
+    return pa.list_(canonical(arrow_type.value_type))
+
+
+def _decimal(arrow_type: pa.DataType) -> pa.DataType:
+    # A negative scale counts zeros before the point: 12e3 with scale -3 has two digits and needs five.
+    precision, scale = arrow_type.precision + max(0, -arrow_type.scale), max(0, arrow_type.scale)
+    if precision > _MOST_DIGITS:
+        # What it holds may still fit: the cast says which value does not.
+        precision, scale = _MOST_DIGITS, min(scale, _MOST_DIGITS)
+    return pa.decimal128(precision, scale)
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """Return an array without encodings, extension types other than UUID and JSON, and what Arrow cannot compare."""
+    if pa.types.is_float16(array.type) or (pa.types.is_decimal(array.type) and array.type.scale < 0):
+        return array.cast(canonical(array.type))
+    if pa.types.is_dictionary(array.type):
+        return plain(array.dictionary_decode())
+    if pa.types.is_run_end_encoded(array.type):
+        return plain(pc.run_end_decode(array))
+    if isinstance(array.type, pa.BaseExtensionType) and not (is_uuid(array.type) or is_json(array.type)):
+        is_bool = array.type.extension_name == "arrow.bool8"
+        return array.storage.cast(pa.bool_()) if is_bool else plain(array.storage)
+    return array
+
+
+def to_text(array: pa.Array) -> pa.Array:
+    """Return decimals and moments as texts: ISO 8601 with a space, `Z` for UTC, one spelling for each moment."""
+    texts = array.cast(pa.string())
+    if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
+        texts = pc.replace_substring_regex(texts, _WHOLE_MICROSECONDS, r"\1")
+    return texts
+
+
+def to_json_text(array: pa.Array) -> pa.Array:
+    """Return nested values as JSON texts: decimals, dates and UUIDs as strings, durations in microseconds.
+
+    Raises:
+        ValueError: A value has no JSON, as NaN or bytes.
+    """
+    values = array.to_pylist(maps_as_pydicts="strict")
+    return pa.array([None if value is None else _json(value) for value in values], pa.string())
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=_json_scalar, ensure_ascii=False, allow_nan=False)
+
+
+def _json_scalar(value: Any) -> Any:
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value // timedelta(microseconds=1)
+    raise ValueError(f"{type(value).__name__} has no JSON")

@@ -1,0 +1,162 @@
+"""Builds the virtual environment of an asset with uv, once per content of its requirements."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.execution.install import Installation, install, runtime_files
+from airflow_materialize.execution.interpreter import Interpreter, find_interpreter
+from airflow_materialize.execution.requirements import Requirements, check_requires_python
+from airflow_materialize.execution.uv import uv_environment, uv_version
+
+_MARKER = "complete.json"
+_LOCK = "requirements.lock"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment that is complete.
+
+    Attributes:
+        path: Its folder.
+        python: Its interpreter.
+        key: SHA-256 of what it was made from, hexadecimal.
+        lock: What is installed in it, in the form of a requirements file.
+    """
+
+    path: Path
+    python: Path
+    key: str
+    lock: str
+
+
+def ensure_environment(requirements: Requirements, python: str, folder: Path, log: logging.Logger) -> Environment:
+    """Return the environment for these requirements; build it if it is missing or broken.
+
+    Environments are built beside their final place and renamed into it, so a half-built one is never used. Tasks
+    that need the same one wait for the first.
+
+    Args:
+        requirements: Found by `find_requirements`.
+        python: As `python_version` returns it.
+        folder: Where environments live, the setting `environments`.
+        log: Told of waiting and building.
+
+    Raises:
+        MaterializeError: A requirement does not resolve or install, there is no such Python, or the folder cannot be
+            written.
+        TransientError: The package index was not reached.
+    """
+    env = uv_environment(os.environ)
+    interpreter = find_interpreter(python, env, log)
+    check_requires_python([interpreter.version], requirements, f"Python {interpreter.version} ({interpreter.path})")
+    key = _key(requirements, interpreter)
+    path = folder / f"{interpreter.version}-{key[:24]}"
+    if environment := _complete(path, key):
+        return environment
+    with _writable(folder), _locked(path, log) as lock:
+        if environment := _complete(path, key):
+            return environment
+        _build(path, key, Installation(requirements, interpreter, env, lock), log)
+    environment = _complete(path, key)
+    assert environment, path  # noqa: S101  # It was renamed into place a moment ago, under its lock.
+    return environment
+
+
+def _key(requirements: Requirements, interpreter: Interpreter) -> str:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
+    runtime = hashlib.sha256()
+    for name, file in runtime_files():
+        runtime.update(f"{name}\0".encode() + file.read_bytes())
+    parts = [
+        requirements.digest,
+        str(interpreter.path),
+        interpreter.version,
+        sysconfig.get_platform(),
+        libc,
+        uv_version(),
+        runtime.hexdigest(),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _complete(path: Path, key: str) -> Environment | None:
+    """Return the environment at `path`; None if it is missing, was tampered with or lost its interpreter."""
+    python = path / "bin" / "python"
+    try:
+        marker = json.loads((path / _MARKER).read_text())
+        lock = (path / _LOCK).read_text()
+        whole = marker["key"] == key and all((path / file).exists() for file in marker["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Environment(path, python, key, lock) if whole and os.access(python, os.X_OK) else None
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Make the folder, and say of any failure to write there what to set."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise MaterializeError(
+            f"environments cannot be built in {folder}: {error.strerror or error}",
+            hint="set [materialize] environments to a folder on a local disk that the worker can write",
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(path: Path, log: logging.Logger) -> Iterator[int]:
+    """Hold the lock of one environment, and give its file descriptor.
+
+    The system releases it when its holders die, however that happens.
+    """
+    with path.with_name(f"{path.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another task builds this environment (%s); waiting for it", path)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+def _build(path: Path, key: str, installation: Installation, log: logging.Logger) -> None:
+    started = time.monotonic()
+    interpreter, requirements = installation.interpreter, installation.requirements
+    source = requirements.path or "no requirements file, pyarrow alone"
+    log.info("building the environment %s (Python %s, %s)", path, interpreter.version, source)
+    # What is left under this name belongs to a builder that was killed: its lock is ours now.
+    for leftover in path.parent.glob(f"{path.name}.*.building"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    building = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".building", dir=path.parent))
+    try:
+        venv = building / "venv"
+        lock, files = install(venv, installation)
+        (venv / _LOCK).write_text(lock)
+        venv.chmod(0o700)
+        (venv / _MARKER).write_text(json.dumps({"key": key, "files": files}))
+        _replace(venv, path, building)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    packages = sum(1 for line in lock.splitlines() if line and not line.startswith((" ", "#")))
+    log.info("built the environment with %d packages in %.1f s", packages, time.monotonic() - started)
+
+
+def _replace(source: Path, target: Path, aside: Path) -> None:
+    """Rename into place; a broken environment that stands there moves into `aside`."""
+    with contextlib.suppress(FileNotFoundError):
+        target.rename(aside / "broken")
+    source.rename(target)

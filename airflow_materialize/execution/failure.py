@@ -1,0 +1,106 @@
+"""Puts the failure of a child into words: the phase, the user's own traceback, and what to do."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.execution.requirements import Requirements
+from airflow_materialize.execution.result import ChildResult
+
+_MISSING_MODULE = re.compile(r"No module named '(?P<root>[^'.]+)")
+# A line of a megabyte helps nobody in an error; the log has more of it.
+_LONGEST_TAIL_LINE = 1000
+
+
+def explain_failure(
+    result: ChildResult, asset: str, asset_file: Path, requirements: Requirements, unchanged: str = ""
+) -> MaterializeError:
+    """Return the error for a child that failed or was stopped.
+
+    Args:
+        result: From `run_child`; its `failed` is true.
+        asset: The asset's name.
+        asset_file: Its file, beside which a requirements file may go.
+        requirements: What its environment was made from.
+        unchanged: The table that is as it was, where there is one.
+    """
+    where = f"{asset}: failed in phase {result.phase!r}"
+    if result.stopped:
+        message, hint = f"{asset}: the run was stopped in phase {result.phase!r}", ""
+    elif result.outcome == "failure":
+        body = {name: str(result.body.get(name) or "") for name in ("type", "message", "traceback", "hint")}
+        message = f"{where}: " + ": ".join(filter(None, (body["type"], body["message"])))
+        if body["traceback"]:
+            message += f"\n{body['traceback'].rstrip()}"
+        elif result.tail:
+            message += _last_output(result)
+        hint = _module_hint(body["type"], body["message"], asset_file, requirements) or body["hint"]
+    else:
+        reason, hint = _silent_end(result)
+        message = f"{where}: {reason}{_last_output(result)}"
+    return MaterializeError(message, hint=hint, unchanged=unchanged)
+
+
+def _last_output(result: ChildResult) -> str:
+    if not result.tail:
+        return "\nIt printed nothing."
+    lines = (line if len(line) <= _LONGEST_TAIL_LINE else f"{line[:_LONGEST_TAIL_LINE]} …" for line in result.tail)
+    return "\nIts last output:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _silent_end(result: ChildResult) -> tuple[str, str]:
+    """Return what ended a child that gave no result, and a hint."""
+    code = result.exit_code
+    memory = f"its peak memory was {result.peak_bytes / 2**20:,.0f} MB"
+    if code == -signal.SIGKILL:
+        return (
+            f"killed by signal 9 (SIGKILL), often the kernel's out-of-memory killer; {memory}",
+            "yield the result in parts, as a generator, or give the worker more memory",
+        )
+    if code < 0:
+        return f"killed by signal {-code} ({_signal_name(-code)}); {memory}", _crash_hint(-code)
+    if result.torn:
+        return (
+            f"its messages cannot be read: {result.torn}",
+            "user code must leave the file descriptors it inherits alone",
+        )
+    if result.outcome != "silent":
+        return (
+            f"ended with exit code {code} after its result was complete",
+            "look at what runs at the interpreter's end",
+        )
+    hint = "return from materialize() instead of calling sys.exit() or os._exit()"
+    return f"ended with exit code {code} and without a result", hint
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "a real-time signal"
+
+
+def _crash_hint(number: int) -> str:
+    if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
+        return "a native library crashed: try another version of the packages that were at work"
+    return ""
+
+
+def _module_hint(kind: str, message: str, asset_file: Path, requirements: Requirements) -> str:
+    missing = _MISSING_MODULE.search(message)
+    if not missing or kind.rpartition(".")[2] not in ("ModuleNotFoundError", "ImportError"):
+        return ""
+    module = missing["root"]
+    if module == "airflow":
+        return (
+            "Airflow is not there on purpose: assets run apart from it, and see neither its configuration nor its "
+            "connections; `from airflow_materialize.sdk import context` has the run's dates and variables"
+        )
+    if module == "airflow_materialize":
+        return "an asset has airflow_materialize.sdk and nothing else of airflow_materialize"
+    if requirements.path:
+        return f"add the package that has {module!r} (often {module}) to {requirements.path}"
+    return f"write the package that has {module!r} (often {module}) into {asset_file.parent / 'requirements.txt'}"

@@ -1,0 +1,83 @@
+"""Calls of uv: the binary of the `uv` package, in an environment made from an allow-list."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import uv
+
+# What uv needs of a machine, and what points it at indexes, caches and interpreters. Nothing else of the worker may
+# reach it: uv expands `${NAME}` in requirements files, and the build scripts of packages see all that it sees.
+_ALLOWED = frozenset({
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX", "UV_INSECURE_HOST", "UV_EXCLUDE_NEWER",
+    "UV_KEYRING_PROVIDER", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_OFFLINE", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES",
+    "UV_CACHE_DIR", "UV_PYTHON_INSTALL_DIR", "UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_DOWNLOADS",
+})  # fmt: skip
+
+# UV_INDEX, UV_INDEX_URL, and UV_INDEX_<name>_USERNAME and _PASSWORD.
+_ALLOWED_PREFIX = "UV_INDEX"
+
+# uv does not read pip's variables, which is where many images name their index.
+_FROM_PIP = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_EXTRA_INDEX_URL"}
+
+_ALWAYS = {
+    # Links into uv's cache would let code in one environment change the files of all others.
+    "UV_LINK_MODE": "copy",
+    # A machine without a network shall say so within seconds. Each value yields to the worker's own.
+    "UV_HTTP_RETRIES": "2",
+    "UV_HTTP_TIMEOUT": "20",
+}
+
+
+def uv_environment(parent: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables for uv, of which `parent` (the worker's) has more."""
+    allowed = {name: value for name, value in parent.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)}
+    if not allowed.keys() & {"UV_DEFAULT_INDEX", "UV_INDEX_URL"}:
+        allowed |= {name: parent[pip] for pip, name in _FROM_PIP.items() if parent.get(pip) and name not in allowed}
+    return {**_ALWAYS, **allowed}
+
+
+def uv_version() -> str:
+    """Return the version of uv, as `0.13.8`."""
+    return version("uv")
+
+
+def run_uv(
+    *arguments: str | Path, cwd: Path, env: Mapping[str, str], held: tuple[int, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run uv to its end.
+
+    No configuration file is read: a stray `uv.toml` of a user or a repository must not change an asset.
+
+    Args:
+        arguments: The command and its options.
+        cwd: Paths in requirements files are relative to it.
+        env: Made by `uv_environment`.
+        held: File descriptors that uv inherits, and no others.
+    """
+    command = [uv.find_uv_bin(), *map(str, arguments), "--no-config", "--no-progress", "--color=never"]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=dict(env),
+        # The worker's own stdin is Airflow's supervisor.
+        stdin=subprocess.DEVNULL,
+        pass_fds=held,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+
+
+def reason(process: subprocess.CompletedProcess[str]) -> str:
+    """Return why uv failed, in its own words, without its warnings."""
+    kept, _, error = process.stderr.strip().rpartition("error: ")
+    text = error if kept or process.stderr.startswith("error: ") else process.stderr.strip()
+    return text or f"uv ended with exit code {process.returncode} and said nothing"

@@ -1,0 +1,1 @@
+"""Loading: a staged result becomes rows of a table."""

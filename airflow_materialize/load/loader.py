@@ -1,0 +1,266 @@
+"""One load: a staged result into its table, in one transaction, once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from airflow_materialize.destinations.base import UnknownOutcomeError
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.load.keys import check_bounds, check_keys, find_keys
+from airflow_materialize.load.ledger import TABLE as LEDGER_TABLE
+from airflow_materialize.load.ledger import Attempt, Entry, Ledger, new_entry
+from airflow_materialize.load.publication import Counts, plan_publication, publish
+from airflow_materialize.load.repeat import already_loaded, count_rows, report_of, settle, unchanged
+from airflow_materialize.load.schema import (
+    LOAD_KEY_COLUMN,
+    SchemaPlan,
+    apply_schema,
+    plan_empty_table,
+    plan_schema,
+)
+from airflow_materialize.load.staging import Source, staged_batches, staged_schema
+from airflow_materialize.report import LoadReport
+
+if TYPE_CHECKING:
+    from airflow_materialize.destinations.base import Destination, Progress, Session, Table
+    from airflow_materialize.plan.run_plan import RunPlan
+
+log = logging.getLogger(__name__)
+
+__all__ = ["already_loaded", "load_nothing", "load_table"]
+
+BeforeCommit = Callable[["Session", "Table"], None]
+"""Looks at the table inside of the load's transaction; an exception takes the load back."""
+
+_REFUSABLE = {"scheduled", "backfill", "asset_triggered"}
+
+
+def load_table(
+    source: Source,
+    destination: Destination,
+    plan: RunPlan,
+    attempt: Attempt,
+    *,
+    before_commit: BeforeCommit | None = None,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Load a staged result into its table, by the plan's strategy.
+
+    Everything happens in one transaction, the ledger row included: the table is as before, or as after.
+
+    Args:
+        source: The result.
+        destination: Where the table is.
+        plan: The DAG run's plan.
+        attempt: This try at the load.
+        before_commit: Called when the table has its new rows.
+        progress: Takes sentences for the log; the module's log unless given.
+
+    Raises:
+        MaterializeError: The load cannot be done. Nothing was changed.
+        TransientError: The database was not to be had, or lost. Another try may do.
+    """
+    table, say = destination.table(plan.asset.name), progress or log.info
+    started, report = time.monotonic(), None
+    with unchanged(table):
+        _check_asset(destination, plan, table)
+        try:
+            with destination.session(purpose=f"load of {table}", progress=say) as session, session.transaction():
+                report = _Load(session, table, source, plan, attempt, say).run(before_commit)
+        except UnknownOutcomeError as error:
+            settle(destination, plan, source, attempt, error)
+    if report is None:
+        raise MaterializeError(f"The load of {table} ended without a result")
+    report = replace(report, seconds=round(time.monotonic() - started, 3))
+    say(_summary(report))
+    return report
+
+
+def load_nothing(destination: Destination, plan: RunPlan, *, progress: Progress | None = None) -> LoadReport:
+    """Do what is right where `materialize()` gave no data: the table stays as it is.
+
+    It is created empty where it is missing and every column declares its type.
+
+    Args:
+        destination: Where the table is.
+        plan: The DAG run's plan.
+        progress: Takes sentences for the log; the module's log unless given.
+
+    Raises:
+        MaterializeError: The table cannot be created.
+    """
+    table, say = destination.table(plan.asset.name), progress or log.info
+    started, changes, total = time.monotonic(), [], 0
+    purpose = f"load of {table}"
+    with unchanged(table):
+        with destination.session(read_only=True, purpose=purpose, progress=say) as session:
+            exists = session.kind(table) != ""
+            total = count_rows(session, table) if exists else 0
+            schema = None if exists else plan_empty_table(session, plan.asset)
+        if schema:
+            with destination.session(purpose=purpose, progress=say) as session, session.transaction():
+                session.create_schema(table)
+                if session.kind(table) == "":
+                    ledger = Ledger(session, table)
+                    ledger.create()
+                    ledger.forget()
+                    apply_schema(session, table, schema)
+                    changes = schema.diff.sentences()
+    report = LoadReport(
+        str(table), plan.strategy, "no_data", materialized=bool(changes), rows_total=total, schema_changes=changes
+    )
+    say(_summary(report))
+    return replace(report, seconds=round(time.monotonic() - started, 3))
+
+
+@dataclass
+class _Load:
+    """One load inside of its transaction."""
+
+    session: Session
+    table: Table
+    source: Source
+    plan: RunPlan
+    attempt: Attempt
+    say: Progress
+
+    def run(self, before_commit: BeforeCommit | None) -> LoadReport:
+        ledger = Ledger(self.session, self.table)
+        if done := self._decided(ledger):
+            return done
+        self.session.create_schema(self.table)
+        ledger.create()
+        schema = plan_schema(
+            self.session, self.table, self.source, self.plan.asset, replaces=self.plan.strategy == "create+replace"
+        )
+        for sentence in schema.diff.sentences():
+            self.say(f"{self.table}: {sentence}")
+        if schema.diff.created:
+            ledger.forget()
+        counts = self._publish(schema)
+        if before_commit:
+            before_commit(self.session, self.table)
+        if self.plan.strategy in {"delete+insert", "merge"} and (others := ledger.overlapping(self.plan)):
+            self.say(f"{self.table}: {others} loads have intervals that overlap this one's; the last commit wins")
+        ledger.write(self._entry(ledger, counts))
+        return LoadReport(
+            str(self.table),
+            self.plan.strategy,
+            "loaded",
+            materialized=any((counts.deleted, counts.updated, counts.inserted)) or bool(schema.diff),
+            rows_in=self.source.rows,
+            rows_deleted=counts.deleted,
+            rows_updated=counts.updated,
+            rows_inserted=counts.inserted,
+            rows_total=count_rows(self.session, self.table),
+            schema_changes=schema.diff.sentences(),
+        )
+
+    def _decided(self, ledger: Ledger) -> LoadReport | None:
+        """Return the report where nothing has to be done, and refuse what must not be done."""
+        kind = self.session.kind(self.table)
+        if kind == "view":
+            raise MaterializeError(f"{self.table} is a view", hint="drop it, or give the asset another name")
+        if kind == "":
+            return None
+        if entry := ledger.find(self.plan.load_key):
+            if (entry.staged_file, entry.sha256) == (self.source.id, self.source.sha256):
+                return report_of(self.session, self.table, entry)
+            self._check_attempt(entry)
+        interval = self.plan.interval
+        if self.plan.strategy == "create+replace":
+            self._check_empty()
+            if interval and self.plan.run_type in _REFUSABLE and ledger.has_newer(interval):
+                return LoadReport(
+                    str(self.table), self.plan.strategy, "superseded", materialized=False, rows_in=self.source.rows,
+                    rows_total=count_rows(self.session, self.table),
+                )  # fmt: skip
+        return None
+
+    def _check_attempt(self, entry: Entry) -> None:
+        if self.attempt < entry.attempt:
+            raise MaterializeError(
+                f"This attempt at loading {self.table} (try {self.attempt.number}) is superseded by a newer one"
+                f" (try {entry.try_number}), which committed at {entry.committed_at} UTC"
+            )
+        if self.plan.strategy != "append" or not entry.rows_inserted + entry.rows_updated:
+            return
+        fold = self.session.fold
+        known = {fold(name) for name in self.session.columns(self.table) or ()}
+        declared = {fold(column.name) for column in self.plan.asset.columns}
+        if LOAD_KEY_COLUMN not in known & declared:
+            raise MaterializeError(
+                f"The DAG run {self.plan.run_id} has already appended {entry.rows_inserted} rows to {self.table}, and"
+                " nothing in the table says which they are",
+                hint=f"declare a column {LOAD_KEY_COLUMN} (varchar) under columns, so that a repeated DAG run"
+                " replaces its own rows; or remove them by hand together with the DAG run's row in"
+                f" {LEDGER_TABLE} (load_key {self.plan.load_key})",
+            )
+
+    def _check_empty(self) -> None:
+        options = self.plan.asset.materialization
+        if not self.plan.full_refresh or self.source.rows or options is None:
+            return
+        if options.strategy == "create+replace" or options.allow_empty:
+            return
+        if rows := count_rows(self.session, self.table):
+            raise MaterializeError(
+                f"The full refresh has an empty result, and {self.table} has {rows} rows",
+                hint="materialization.allow_empty: true lets a full refresh empty the table",
+            )
+
+    def _publish(self, schema: SchemaPlan) -> Counts:
+        session, plan = self.session, self.plan
+        keys = find_keys(session, plan, schema)
+        staging = session.create_staging(schema.types(), keys.primary)
+        session.bulk(staging, staged_schema(schema.columns), staged_batches(self.source, schema.columns, plan.load_key))
+        staged = count_rows(session, staging)
+        if staged != self.source.rows:
+            raise MaterializeError(f"{staged} rows were staged, and the file says {self.source.rows}")
+        check_keys(session, staging, keys)
+        check_bounds(session, staging, plan, keys)
+        apply_schema(session, self.table, schema)
+        publication = plan_publication(session, self.table, staging, plan, schema, keys)
+        counts = publish(session, plan.strategy, publication, staged)
+        session.drop_table(staging)
+        return counts
+
+    def _entry(self, ledger: Ledger, counts: Counts) -> Entry:
+        return new_entry(
+            self.plan,
+            ledger.target,
+            self.attempt,
+            staged_file=self.source.id,
+            sha256=self.source.sha256,
+            rows_in=self.source.rows,
+            rows_deleted=counts.deleted,
+            rows_updated=counts.updated,
+            rows_inserted=counts.inserted,
+        )
+
+
+def _check_asset(destination: Destination, plan: RunPlan, table: Table) -> None:
+    if table.name.lower() == LEDGER_TABLE:
+        raise MaterializeError(f"{table} is the name of the ledger", hint="give the asset another name")
+    options = plan.asset.materialization
+    wanted = options.guarantee if options else "exactly_once"
+    if plan.strategy == "append" and wanted == "exactly_once" != destination.capabilities.guarantee:
+        raise MaterializeError(
+            f"{destination.conn_type} cannot promise that rows are appended exactly once",
+            hint="materialization.guarantee: at_least_once accepts that a retry may append them again",
+        )
+
+
+def _summary(report: LoadReport) -> str:
+    if report.outcome == "no_data":
+        return f"{report.table}: no data, " + ("table created empty" if report.materialized else "nothing to do")
+    if report.outcome != "loaded":
+        return f"{report.table}: {report.outcome.replace('_', ' ')}, nothing was changed ({report.rows_total} rows)"
+    return (
+        f"{report.table}: {report.strategy} of {report.rows_in} rows: {report.rows_inserted} inserted,"
+        f" {report.rows_updated} updated, {report.rows_deleted} deleted; the table has {report.rows_total} rows"
+    )

@@ -1,0 +1,88 @@
+"""Loads that were done before: what the ledger says about a repeated attempt, or one that never heard of its commit."""
+
+# ruff: noqa: S608  # Names are quoted by the session, and values are bound.
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from airflow_materialize.destinations.base import UnknownOutcomeError
+from airflow_materialize.errors import MaterializeError, TransientError
+from airflow_materialize.load.ledger import Attempt, Entry, Ledger
+from airflow_materialize.report import LoadReport
+
+if TYPE_CHECKING:
+    from airflow_materialize.destinations.base import Destination, Session, Table
+    from airflow_materialize.load.staging import Source
+    from airflow_materialize.plan.run_plan import RunPlan
+
+
+def already_loaded(destination: Destination, plan: RunPlan, file_id: str, sha256: str) -> LoadReport | None:
+    """Return the report of a staged file that was loaded before, or None; the file itself is not needed.
+
+    Args:
+        destination: Where the table is.
+        plan: The DAG run's plan.
+        file_id: What `Source.id` was.
+        sha256: What `Source.sha256` was.
+    """
+    table = destination.table(plan.asset.name)
+    with unchanged(table), destination.session(read_only=True, purpose=f"ledger of {table}") as session:
+        entry = Ledger(session, table).find(plan.load_key) if session.kind(table) == "table" else None
+        if entry is None or (entry.staged_file, entry.sha256) != (file_id, sha256):
+            return None
+        return report_of(session, table, entry)
+
+
+def settle(
+    destination: Destination, plan: RunPlan, source: Source, attempt: Attempt, error: UnknownOutcomeError
+) -> None:
+    """Ask the ledger whether a COMMIT that failed was kept.
+
+    Raises:
+        TransientError: It was not.
+    """
+    table = destination.table(plan.asset.name)
+    with destination.session(read_only=True, purpose=f"ledger of {table}") as session:
+        entry = Ledger(session, table).find(plan.load_key) if session.kind(table) else None
+    if entry is None or (entry.attempt, entry.staged_file, entry.sha256) != (attempt, source.id, source.sha256):
+        raise TransientError(error.message) from error
+
+
+def report_of(session: Session, table: Table, entry: Entry) -> LoadReport:
+    """Return the report of a load that an earlier attempt committed."""
+    return LoadReport(
+        str(table),
+        entry.strategy,
+        "already_loaded",
+        materialized=False,
+        rows_in=entry.rows_in,
+        rows_deleted=entry.rows_deleted,
+        rows_updated=entry.rows_updated,
+        rows_inserted=entry.rows_inserted,
+        rows_total=count_rows(session, table),
+    )
+
+
+def count_rows(session: Session, table: Table) -> int:
+    """Return the number of rows in a table."""
+    [(count,)] = session.rows(f"SELECT count(*) FROM {session.name_of(table)}")
+    return int(count)
+
+
+@contextmanager
+def unchanged(table: Table) -> Iterator[None]:
+    """Say in every error that the table is as it was."""
+    try:
+        yield
+    except UnknownOutcomeError:
+        raise
+    except MaterializeError as error:
+        error.unchanged = error.unchanged or str(table)
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise MaterializeError(f"The result cannot be read: {error}", unchanged=str(table)) from error

@@ -1,0 +1,275 @@
+"""From a result's columns to a table's: which match, which type each takes, and what has to change first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from airflow_materialize.definition.problems import suggest
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.load.casts import declared_length, declared_type
+from airflow_materialize.load.staging import StagedColumn
+from airflow_materialize.load.widening import fit
+
+if TYPE_CHECKING:
+    from airflow_materialize.definition.asset import Asset
+    from airflow_materialize.definition.column import Column
+    from airflow_materialize.destinations.base import Session, Table
+    from airflow_materialize.load.staging import Source
+
+LOAD_KEY_COLUMN = "_materialize_load_key"
+"""A column that is filled with the key of the load that wrote the row, where the header declares it."""
+
+
+@dataclass(frozen=True)
+class SchemaDiff:
+    """What changes in the table's columns; false where nothing does.
+
+    Attributes:
+        created: Whether the table is new.
+        swapped: Whether the table object is replaced.
+        added: New columns with their types.
+        changed: Columns with their old and new types.
+        dropped: Columns that go.
+        ignored: Columns of the result that do not come along.
+    """
+
+    created: bool = False
+    swapped: bool = False
+    added: dict[str, str] = field(default_factory=dict)
+    changed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.created or self.swapped or self.added or self.changed or self.dropped)
+
+    def sentences(self) -> list[str]:
+        """Say it, a sentence for each change."""
+        if self.created:
+            return ["table created"]
+        return [
+            *(f"column {name} added as {kind}" for name, kind in self.added.items()),
+            *(f"column {name} changed from {old} to {new}" for name, (old, new) in self.changed.items()),
+            *(f"column {name} dropped" for name in self.dropped),
+            *(f"column {name} of the result ignored" for name in self.ignored),
+            *(["table replaced by one with these columns"] if self.swapped else []),
+        ]
+
+
+@dataclass(frozen=True)
+class SchemaPlan:
+    """The columns to stage, and what changes in the table before they arrive."""
+
+    columns: tuple[StagedColumn, ...]
+    diff: SchemaDiff
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names in the table."""
+        return tuple(column.name for column in self.columns)
+
+    def types(self) -> dict[str, str]:
+        """Return the columns with their types in the database."""
+        return {column.name: column.sql for column in self.columns}
+
+
+def plan_schema(session: Session, table: Table, source: Source, asset: Asset, *, replaces: bool) -> SchemaPlan:
+    """Decide which column of the result goes where, and what has to change in the table.
+
+    Args:
+        session: An open session, inside of the load's transaction.
+        table: The table; it need not exist.
+        source: The result.
+        asset: The header.
+        replaces: Whether the load replaces all rows, so that the result is the schema.
+
+    Raises:
+        MaterializeError: The result does not fit, and the header does not allow the change that it needs.
+    """
+    matching = _Matching(session, table, source, asset)
+    if not matching.target:
+        return SchemaPlan(matching.fresh(), SchemaDiff(created=True))
+    mode = matching.mode
+    if replaces and mode in {"evolve", "sync"}:
+        return matching.as_the_result()
+    plan = matching.into_the_table(changes=mode in {"evolve", "sync"} and source.rows > 0)
+    missing = tuple(name for name in matching.target if name not in plan.names)
+    if mode == "sync" and source.rows:
+        return replace(plan, diff=replace(plan.diff, dropped=missing))
+    if mode == "freeze" and replaces and missing:
+        raise MaterializeError(
+            f"The result lacks the columns {', '.join(missing)} of {table}",
+            hint="on_schema_change: evolve lets them go",
+        )
+    required = sorted(session.required(table) & set(missing)) if source.rows else []
+    if required:
+        raise MaterializeError(
+            f"The result lacks {', '.join(required)}, which {table} does not let be NULL",
+            hint="return every such column",
+        )
+    return plan
+
+
+def plan_empty_table(session: Session, asset: Asset) -> SchemaPlan | None:
+    """Return the plan of a table that is made of declarations alone; None where they do not say every type."""
+    columns = []
+    for column in asset.columns:
+        kind = declared_type(column)
+        if session.fold(column.name) == LOAD_KEY_COLUMN:
+            kind = pa.string()
+        if kind is None:
+            return None
+        arrow = session.storable(kind)
+        columns.append(StagedColumn(None, column.name, arrow, session.column_type(arrow)))
+    return SchemaPlan(tuple(columns), SchemaDiff(created=True)) if columns else None
+
+
+class _Matching:
+    """The result's columns and the table's, matched by name."""
+
+    def __init__(self, session: Session, table: Table, source: Source, asset: Asset) -> None:
+        options = asset.materialization
+        self.session, self.table, self.source = session, table, source
+        self.mode = options.on_schema_change if options else "evolve"
+        self.enforced = bool(options and options.enforce_schema)
+        self.declared = {session.fold(column.name): column for column in asset.columns}
+        self.target = session.columns(table) or {}
+        self.target_arrow = session.arrow_types(table) if self.target else {}
+        self.in_table = {session.fold(name): name for name in self.target}
+        self.by_name = self._by_name()
+
+    def _by_name(self) -> dict[str, int]:
+        names: dict[str, int] = {}
+        for index, name in enumerate(self.source.schema.names):
+            folded = self.session.fold(name)
+            if folded in names:
+                first = self.source.schema.names[names[folded]]
+                raise MaterializeError(f"The result has two columns of one name here: {first!r} and {name!r}")
+            if folded == LOAD_KEY_COLUMN:
+                raise MaterializeError(f"The result has a column {name!r}, which the load fills", hint="leave it out")
+            self.session.quote(name)
+            names[folded] = index
+        if not names:
+            raise MaterializeError("The result has no columns", hint="return None where there is no data")
+        return names
+
+    def fresh(self) -> tuple[StagedColumn, ...]:
+        """Return the columns as a new table has them."""
+        return (*(self._own(folded, index) for folded, index in self.by_name.items()), *self._load_key())
+
+    def as_the_result(self) -> SchemaPlan:
+        """Return the plan by which the table gets the result's columns."""
+        columns = tuple(
+            self._like_the_table(column) if self._is_open(column) and self._known(column) else column
+            for column in self.fresh()
+        )
+        types = {column.name: column.sql for column in columns}
+        old = {name: self.target.get(self.in_table.get(self.session.fold(name), ""), "") for name in types}
+        diff = SchemaDiff(
+            swapped=types.keys() != self.target.keys() or any(old[name] != kind for name, kind in types.items()),
+            added={name: kind for name, kind in types.items() if not old[name]},
+            changed={name: (old[name], kind) for name, kind in types.items() if old[name] and old[name] != kind},
+            dropped=tuple(name for name in self.target if self.session.fold(name) not in map(self.session.fold, types)),
+        )
+        return SchemaPlan(columns, diff)
+
+    def into_the_table(self, *, changes: bool) -> SchemaPlan:
+        """Return the plan by which the result goes into the table that there is."""
+        columns: list[StagedColumn] = []
+        added, changed, ignored = {}, {}, []
+        for column in self.fresh():
+            if not self._known(column):
+                if changes:
+                    columns.append(column)
+                    added[column.name] = column.sql
+                else:
+                    ignored.append(self._ignored(column))
+                continue
+            fitted = self._like_the_table(column)
+            # No rows, or nothing but NULL, fit every type.
+            if not self._is_open(column) and column.sql != fitted.sql:
+                fitted = fit(self.session, self.table, self.source, column, fitted, changes=changes)
+            if fitted.sql != self.target[fitted.name]:
+                changed[fitted.name] = (self.target[fitted.name], fitted.sql)
+            elif column.sql == fitted.sql:
+                fitted = column
+            columns.append(fitted)
+        return SchemaPlan(tuple(columns), SchemaDiff(added=added, changed=changed, ignored=tuple(ignored)))
+
+    def _own(self, folded: str, index: int) -> StagedColumn:
+        """Return a column with the type that the result, or the declaration, gives it."""
+        arrow_field = self.source.schema.field(index)
+        declared = self.declared.get(folded)
+        kind = self._declared_type(declared)
+        name = self.in_table.get(folded, arrow_field.name)
+        secret = bool(declared and declared.sensitive)
+        try:
+            if (
+                declared
+                and kind is not None
+                and (self.enforced or not self.source.rows or pa.types.is_null(arrow_field.type))
+            ):
+                arrow, length = self.session.storable(kind), declared_length(declared) if self.enforced else None
+                enforced = kind if self.enforced else None
+                return StagedColumn(index, name, arrow, self.session.column_type(arrow), enforced, length, secret)
+            arrow = self.session.storable(arrow_field.type)
+            return StagedColumn(index, name, arrow, self.session.column_type(arrow), secret=secret)
+        except MaterializeError as error:
+            raise MaterializeError(f"Column {name!r}: {error.message}", hint=error.hint) from error
+
+    def _declared_type(self, column: Column | None) -> pa.DataType | None:
+        if column is None or not column.type:
+            return None
+        kind = declared_type(column)
+        if kind is None and self.enforced:
+            raise MaterializeError(
+                f"Column {column.name!r} has the type {column.type!r}, which enforce_schema does not know",
+                hint="a common SQL type, as integer, double, decimal(18, 2), varchar, date, timestamp or json",
+            )
+        return kind
+
+    def _load_key(self) -> list[StagedColumn]:
+        if LOAD_KEY_COLUMN not in self.declared:
+            return []
+        name = self.in_table.get(LOAD_KEY_COLUMN, LOAD_KEY_COLUMN)
+        return [StagedColumn(None, name, pa.string(), self.session.column_type(pa.string()))]
+
+    def _is_open(self, column: StagedColumn) -> bool:
+        if column.source is None:
+            return False
+        return not self.source.rows or pa.types.is_null(self.source.schema.field(column.source).type)
+
+    def _known(self, column: StagedColumn) -> bool:
+        return column.name in self.target
+
+    def _like_the_table(self, column: StagedColumn) -> StagedColumn:
+        arrow = self.target_arrow[column.name]
+        return replace(column, sql=self.target[column.name], arrow=column.arrow if pa.types.is_null(arrow) else arrow)
+
+    def _ignored(self, column: StagedColumn) -> str:
+        if self.mode == "freeze" and self.source.rows:
+            raise MaterializeError(
+                f"The result has a column {column.name!r}, which {self.table} lacks"
+                + (f" ({hint})" if (hint := suggest(column.name, self.target)) else ""),
+                hint="on_schema_change: evolve adds it, ignore leaves it out",
+            )
+        return column.name
+
+
+def apply_schema(session: Session, table: Table, plan: SchemaPlan) -> None:
+    """Bring the table to the plan's columns."""
+    diff = plan.diff
+    if diff.created or diff.swapped:
+        if diff.swapped:
+            session.drop_table(table)
+        session.create_table(table, plan.types())
+        return
+    for name, kind in diff.added.items():
+        session.add_column(table, name, kind)
+    for name, (_, kind) in diff.changed.items():
+        session.change_type(table, name, kind)
+    for name in diff.dropped:
+        session.drop_column(table, name)

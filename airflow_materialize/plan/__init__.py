@@ -1,0 +1,1 @@
+"""What one DAG run of one asset will do; knows nothing of Airflow."""

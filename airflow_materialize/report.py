@@ -1,0 +1,138 @@
+"""What a step says afterwards: plain data that goes to JSON and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+
+class _Report:
+    """JSON both ways for the dataclasses below."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`."""
+        data: dict[str, Any] = asdict(self)  # type: ignore[call-overload]  # every subclass is a dataclass
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return the report that `to_json` made `data` of."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class RunReport(_Report):
+    """What `run` did: user code in its environment.
+
+    Attributes:
+        asset: The asset's name.
+        outcome: `data` staged a file, `no_data` means that `materialize()` gave nothing, `script` that the asset
+            has no materialization.
+        rows: Rows in the staged file.
+        bytes: Size of the staged file.
+        seconds: Time per phase, in the order in which they ran.
+    """
+
+    asset: str
+    outcome: Literal["data", "no_data", "script"]
+    rows: int = 0
+    bytes: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoadReport(_Report):
+    """What `load` did to the table.
+
+    Attributes:
+        table: The table, as its destination names it.
+        strategy: The strategy that was applied (`create+replace` in a full refresh).
+        outcome: `loaded`; `already_loaded` by an earlier attempt; `superseded` by a newer interval; `no_data`.
+        materialized: Whether this load changed the table.
+        rows_in: Rows in the staged file.
+        rows_deleted, rows_updated, rows_inserted: Rows of the table that it touched.
+        rows_total: Rows in the table after the load.
+        schema_changes: What happened to the table's columns, a sentence each.
+        seconds: Time from opening the connection to the commit.
+    """
+
+    table: str
+    strategy: str
+    outcome: Literal["loaded", "already_loaded", "superseded", "no_data"]
+    materialized: bool
+    rows_in: int = 0
+    rows_deleted: int = 0
+    rows_updated: int = 0
+    rows_inserted: int = 0
+    rows_total: int = 0
+    schema_changes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        if self.outcome != "loaded":
+            return f"{self.strategy}: {_UNCHANGED[self.outcome]}"
+        touched = f"{self.rows_deleted:,} deleted, {self.rows_updated:,} updated, {self.rows_inserted:,} inserted"
+        return f"{self.strategy}: {self.rows_in:,} in, {touched}, {self.rows_total:,} in {self.table}"
+
+
+_UNCHANGED = {
+    "already_loaded": "an earlier attempt has loaded this file",
+    "superseded": "the table has a newer interval",
+    "no_data": "no data, the table stays as it is",
+}
+
+
+@dataclass(frozen=True)
+class Verdict(_Report):
+    """The answer of one check.
+
+    Attributes:
+        check: Its name, as `unique` or the name of a custom check.
+        column: Its column; empty for a custom check.
+        blocking: Whether what depends on the asset waits for it.
+        passed: Whether the table satisfies it.
+        expected: What would have been right, in words.
+        found: What the table has, in words.
+        count: Rows that break the rule; for a custom check the number that its query gave.
+    """
+
+    check: str
+    column: str
+    blocking: bool
+    passed: bool
+    expected: str
+    found: str
+    count: int
+
+    def __str__(self) -> str:
+        subject = f"{self.column}: {self.check}" if self.column else self.check
+        mark = "passed" if self.passed else "FAILED"
+        return f"{mark}  {subject}: expected {self.expected}, found {self.found}"
+
+
+@dataclass(frozen=True)
+class CheckReport(_Report):
+    """What the checks of one asset said.
+
+    Attributes:
+        table: The table that was read.
+        rows: Rows in it.
+        verdicts: One for each check, in the order of the header.
+        seconds: Time from opening the connection to the last answer.
+    """
+
+    table: str
+    rows: int
+    verdicts: list[Verdict] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> list[Verdict]:
+        """The checks that the table does not satisfy."""
+        return [verdict for verdict in self.verdicts if not verdict.passed]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return the report that `to_json` made `data` of."""
+        verdicts = [Verdict.from_json(verdict) for verdict in data["verdicts"]]
+        return cls(**{**data, "verdicts": verdicts})

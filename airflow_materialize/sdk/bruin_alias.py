@@ -1,0 +1,20 @@
+"""The text of the package `bruin` in an asset's environment, so that Bruin's own assets run as they are.
+
+It is copied to `bruin/__init__.py` where the asset's requirements do not bring a package of that name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_materialize import __version__, sdk
+from airflow_materialize.sdk import Context, context
+
+__all__ = ["Context", "__version__", "context"]
+
+
+def __getattr__(name: str) -> Any:
+    """Answer as `airflow_materialize.sdk` does, which knows what this version does not have."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(sdk, name)

@@ -1,0 +1,87 @@
+"""The section `[materialize]` of Airflow's configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_materialize.errors import MaterializeError
+
+SECTION = "materialize"
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "default_connection": {
+        "description": "Connection id of a table asset that names none and whose pipeline has no single default.",
+        "example": "warehouse",
+    },
+    "staged_files": {
+        "description": "Folder in which results wait for their load. Default: materialize/staged in AIRFLOW_HOME.",
+        "example": "/var/lib/materialize/staged",
+    },
+    "staged_files_shared": {
+        "description": "Whether every worker sees the folder of staged_files. Needed by executors on many machines.",
+        "type": "boolean",
+        "default": "False",
+    },
+    "environments": {
+        "description": "Folder of the assets' Python environments. Default: materialize/environments in AIRFLOW_HOME.",
+        "example": "/var/lib/materialize/environments",
+    },
+    "python": {
+        "description": "Interpreter of assets that name none, as 3.12 or a path. Default: the worker's own.",
+        "example": "3.12",
+    },
+}
+"""The options in the shape that a provider declares them in. `type` is `string` unless it says otherwise."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings, read once. `OPTIONS` describes each."""
+
+    staged_files: Path
+    environments: Path
+    default_connection: str = ""
+    staged_files_shared: bool = False
+    python: str = ""
+
+
+def read_settings(get: Callable[[str], str | None]) -> Settings:
+    """Read the settings.
+
+    Args:
+        get: Gives the text of one option, or None where it is not set.
+
+    Raises:
+        MaterializeError: A value is not what its option takes.
+    """
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "materialize"
+    return Settings(
+        staged_files=_folder("staged_files", get("staged_files"), home / "staged"),
+        environments=_folder("environments", get("environments"), home / "environments"),
+        default_connection=(get("default_connection") or "").strip(),
+        staged_files_shared=_boolean("staged_files_shared", get("staged_files_shared")),
+        python=(get("python") or "").strip(),
+    )
+
+
+def _folder(option: str, text: str | None, default: Path) -> Path:
+    if not text or not text.strip():
+        return default
+    if "://" in text:
+        raise MaterializeError(f"[{SECTION}] {option} is {text!r}", hint="a path on this machine, as /var/lib/x")
+    path = Path(text.strip()).expanduser()
+    if not path.is_absolute():
+        raise MaterializeError(f"[{SECTION}] {option} is the relative path {text!r}", hint="an absolute path")
+    return path
+
+
+def _boolean(option: str, text: str | None) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+    word = (text or "").strip().lower()
+    if word not in words:
+        raise MaterializeError(f"[{SECTION}] {option} is {text!r}", hint="True or False")
+    return words[word]

@@ -1,0 +1,267 @@
+"""The Arrow file between `run` and `load`: where it lies, how it is sealed, and what is checked before it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from airflow_materialize.arrow_file import ArrowFileError, CheckedFile, open_regular, read_checked
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.manifest import Manifest, StagedFile, is_attempt
+from airflow_materialize.plan.run_plan import RunPlan
+from airflow_materialize.settings import SECTION
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "Manifest",
+    "StagedFile",
+    "discard",
+    "discard_part",
+    "folder_of",
+    "newest_manifest",
+    "open_verified",
+    "part_path",
+    "prune",
+    "seal",
+    "write_manifest",
+]
+
+_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")
+_MAX_NAME = 80
+_KEY_LENGTH = 32
+_PLACE = re.compile(r"[A-Za-z0-9_-]+/[0-9a-f]{32}/[A-Za-z0-9][A-Za-z0-9._-]*\.arrow")
+_SECONDS_PER_DAY = 86_400
+
+
+def folder_of(plan: RunPlan) -> str:
+    """Return the folder of a load's files, relative to that of all staged files: the asset, then the load key."""
+    return f"{_folder_name(plan.asset.name)}/{plan.load_key[:_KEY_LENGTH]}"
+
+
+def part_path(root: Path, plan: RunPlan, attempt: str) -> Path:
+    """Return where user code writes its result, and make the folders, for the worker's own user alone.
+
+    Raises:
+        MaterializeError: The folder cannot be made or written.
+    """
+    folder = root / folder_of(plan)
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder.parent, folder):
+            each.mkdir(mode=0o700, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise _unwritable(root, error.strerror or str(error), plan) from error
+    if not writable:
+        raise _unwritable(root, "no permission", plan)
+    return folder / f"{_checked_attempt(attempt, plan)}.part"
+
+
+def seal(root: Path, plan: RunPlan, attempt: str) -> StagedFile:
+    """Make what user code wrote a staged file: flushed to disk, validated, counted, summed and renamed.
+
+    Raises:
+        MaterializeError: There is no complete Arrow file of the types that a result may have.
+    """
+    part = root / folder_of(plan) / f"{_checked_attempt(attempt, plan)}.part"
+    sealed = part.with_suffix(".arrow")
+    try:
+        descriptor = open_regular(part)
+        try:
+            os.fsync(descriptor)
+            checked = read_checked(descriptor)
+            os.fchmod(descriptor, 0o400)
+            part.rename(sealed)
+        finally:
+            os.close(descriptor)
+        _flush_folder(sealed.parent)
+    except FileNotFoundError as error:
+        raise MaterializeError(f"The asset left no result at {part}", unchanged=plan.asset.name) from error
+    except ArrowFileError as error:
+        raise MaterializeError(f"The result at {part} is refused: {error}", unchanged=plan.asset.name) from error
+    except OSError as error:
+        raise _unwritable(root, error.strerror or str(error), plan) from error
+    return StagedFile(
+        path=f"{folder_of(plan)}/{sealed.name}",
+        size=checked.size,
+        sha256=checked.sha256,
+        rows=checked.rows,
+        schema_fingerprint=checked.schema_fingerprint,
+    )
+
+
+@contextmanager
+def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """Open a staged file for its load. The reader's batches lie in the file and are mapped, not copied.
+
+    Nothing in the manifest is trusted: place, size, sum, format, rows and schema are compared with the file.
+
+    Raises:
+        MaterializeError: The file is missing, or not the one that was sealed.
+    """
+    table = plan.asset.name
+    path = _place(file, root)
+    if str(PurePosixPath(file.path).parent) != folder_of(plan):
+        raise MaterializeError(
+            f"The manifest names the staged file {file.path!r}, which is not one of this run of {table}",
+            hint="clear the step run",
+            unchanged=table,
+        )
+    try:
+        descriptor = open_regular(path)
+        try:
+            checked = _compared(descriptor, file)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError as error:
+        raise MaterializeError(
+            f"The staged file {file.path} is not in {root} on the host {socket.gethostname()}",
+            hint=f"clear the step run; where run and load are on different machines, point [{SECTION}] staged_files "
+            "to a folder that every worker mounts, and set staged_files_shared = True",
+            unchanged=table,
+        ) from error
+    except ArrowFileError as error:
+        raise MaterializeError(
+            f"The staged file {path} is not the one that was sealed: {error}",
+            hint="clear the step run to make a new one",
+            unchanged=table,
+        ) from error
+    yield checked.reader
+
+
+def write_manifest(root: Path, manifest: Manifest) -> None:
+    """Write the manifest beside its file, so that a later `load` finds it without Airflow.
+
+    Raises:
+        MaterializeError: The folder cannot be written.
+    """
+    attempt = _checked_attempt(manifest.attempt, manifest.plan)
+    target = root / folder_of(manifest.plan) / f"{attempt}.json"
+    draft = target.with_name(f"{attempt}.json.part")
+    try:
+        draft.write_text(json.dumps(manifest.to_json()))
+        draft.replace(target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        raise _unwritable(root, error.strerror or str(error), manifest.plan) from error
+
+
+def newest_manifest(root: Path, asset: str) -> Manifest | None:
+    """Return the manifest of the asset's newest staged file that is still there, or None."""
+    found = (_age_and_path(path) for path in (root / _folder_name(asset)).glob("*/*.json"))
+    for _, path in sorted(found, reverse=True):
+        with suppress(OSError, ValueError, MaterializeError):
+            manifest = Manifest.from_json(json.loads(path.read_bytes()))
+            if manifest.plan.asset.name == asset and all(_place(file, root).is_file() for file in manifest.files):
+                return manifest
+    return None
+
+
+def discard(root: Path, file: StagedFile) -> None:
+    """Remove a staged file and its manifest after the load. One that is gone already is fine."""
+    path = _place(file, root)
+    for each in (path, path.with_suffix(".json")):
+        each.unlink(missing_ok=True)
+
+
+def discard_part(root: Path, plan: RunPlan, attempt: str) -> None:
+    """Remove what an attempt that failed left behind, however it ended. A sealed file stays."""
+    name = f"{_checked_attempt(attempt, plan)}.part"
+    for path in (root / folder_of(plan)).glob(f"{name}*"):
+        if path.name == name or path.name.removeprefix(f"{name}.").isdigit():
+            path.unlink(missing_ok=True)
+
+
+def prune(root: Path, plan: RunPlan, days: float = 7) -> None:
+    """Remove the files of this asset that are older than `days`. Those of this DAG run stay, whatever their age."""
+    before = time.time() - days * _SECONDS_PER_DAY
+    folder = root / _folder_name(plan.asset.name)
+    own = root / folder_of(plan)
+    for path in folder.glob("*/*"):
+        if path.parent != own and _is_ours(path):
+            with suppress(OSError):
+                if path.lstat().st_mtime < before:
+                    path.unlink()
+    for each in folder.glob("*/"):
+        # An old folder only: another DAG run may just have made its own, to write into it next.
+        with suppress(OSError):
+            if each != own and each.stat().st_mtime < before:
+                each.rmdir()
+
+
+def _is_ours(path: Path) -> bool:
+    return re.fullmatch(r".+\.(arrow|json|part|json\.part|part\.\d+)", path.name) is not None
+
+
+def _folder_name(asset: str) -> str:
+    """Return a folder's name for an asset's, another one for each, also where a disk ignores case."""
+    name = asset.replace(".", "__")
+    if _PLAIN_NAME.fullmatch(asset) and "__" not in asset and len(name) <= _MAX_NAME:
+        return name
+    readable = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:_MAX_NAME]
+    return f"{readable}-{hashlib.sha256(asset.encode(errors='surrogatepass')).hexdigest()[:12]}"
+
+
+def _place(file: StagedFile, root: Path) -> Path:
+    """Return a staged file's path, or raise where it does not lie two folders below `root`, without any link."""
+    path = root / file.path
+    inside = _PLACE.fullmatch(file.path) and path.parent.resolve() == root.resolve() / PurePosixPath(file.path).parent
+    if not inside:
+        raise MaterializeError(f"The manifest names the staged file {file.path!r}, which is no place for one")
+    return path
+
+
+def _compared(descriptor: int, file: StagedFile) -> CheckedFile:
+    size = os.fstat(descriptor).st_size
+    if size != file.size:
+        raise ArrowFileError(f"it has {size:,} bytes, and {file.size:,} were written")
+    checked = read_checked(descriptor, sha256=file.sha256)
+    if checked.rows != file.rows:
+        raise ArrowFileError(f"it has {checked.rows:,} rows, and {file.rows:,} were written")
+    if checked.schema_fingerprint != file.schema_fingerprint:
+        raise ArrowFileError("it has other columns than were written")
+    return checked
+
+
+def _checked_attempt(attempt: str, plan: RunPlan) -> str:
+    if not is_attempt(attempt):
+        raise MaterializeError(
+            f"{attempt!r:.80} cannot name an attempt",
+            hint="letters, digits, dots, hyphens and underscores, 100 at most",
+            unchanged=plan.asset.name,
+        )
+    return attempt
+
+
+def _age_and_path(path: Path) -> tuple[int, Path]:
+    try:
+        return path.stat().st_mtime_ns, path
+    except OSError:
+        return 0, path
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(root: Path, reason: str, plan: RunPlan) -> MaterializeError:
+    return MaterializeError(
+        f"The folder of staged files {root} cannot be written on the host {socket.gethostname()}: {reason}",
+        hint=f"point [{SECTION}] staged_files to a folder that the worker may write",
+        unchanged=plan.asset.name,
+    )

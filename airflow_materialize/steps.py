@@ -1,0 +1,297 @@
+"""The three steps of an asset, in plain values. Operators, the command line and tests all call these."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.report import CheckReport, LoadReport, RunReport
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_materialize.destinations.base import Destination
+    from airflow_materialize.execution.process import Child
+    from airflow_materialize.execution.result import ChildResult
+    from airflow_materialize.load.ledger import Attempt
+    from airflow_materialize.plan.run_plan import RunPlan
+    from airflow_materialize.settings import Settings
+    from airflow_materialize.staged_file import Manifest, StagedFile
+
+_OUTCOMES: dict[str, Any] = {"staged": "data", "no_data": "no_data", "done": "script"}
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where the files of a pipeline are, and how its connections are found.
+
+    Attributes:
+        root: The folder of all pipelines. Paths in definitions and plans are relative to it.
+        pipeline: The pipeline's folder, relative to `root`.
+        settings: Where environments and staged files are kept.
+        connections: URLs that stand in for connection ids.
+    """
+
+    root: Path
+    pipeline: str
+    settings: Settings
+    connections: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The pipeline's folder: the working directory of its assets."""
+        return self.root / self.pipeline
+
+    @property
+    def top(self) -> Path:
+        """How far up requirements and modules are looked for: a repository that lies within the root, else the root."""
+        inside = (folder for folder in (self.folder, *self.folder.parents) if folder.is_relative_to(self.root))
+        return next((folder for folder in inside if (folder / ".git").exists()), self.root)
+
+
+def run_step(
+    plan: RunPlan,
+    workplace: Workplace,
+    *,
+    attempt: str,
+    execution_time: datetime,
+    child: Child,
+    log: logging.Logger,
+) -> Manifest:
+    """Run an asset's code in its own environment and stage what it returns.
+
+    Args:
+        plan: What this DAG run does.
+        workplace: Where the asset's files are.
+        attempt: Names this try; the staged file bears it.
+        execution_time: When the DAG run started.
+        child: The handle by which a signal handler or another thread ends the process.
+        log: Takes the asset's output by level.
+
+    Returns:
+        The manifest for `load_step`.
+
+    Raises:
+        MaterializeError: User code failed, or could not be started. Nothing was changed in the table.
+    """
+    from airflow_materialize.staged_file import Manifest, discard_part, prune, seal, write_manifest
+
+    staged = workplace.settings.staged_files
+    with _naming_the_table(plan):
+        if plan.asset.is_table:
+            prune(staged, plan)
+        try:
+            result = _run_code(plan, workplace, _Attempt(attempt, execution_time, child), log)
+        except BaseException:
+            discard_part(staged, plan, attempt)
+            raise
+        file = seal(staged, plan, attempt) if result.outcome == "staged" else None
+        report = RunReport(
+            asset=plan.asset.name,
+            outcome=_OUTCOMES[result.outcome],
+            rows=file.rows if file else 0,
+            bytes=file.size if file else 0,
+            seconds=result.seconds,
+        )
+        manifest = Manifest(plan=plan, report=report, attempt=attempt, files=(file,) if file else ())
+        if file:
+            write_manifest(staged, manifest)
+        return manifest
+
+
+def load_step(manifest: Manifest, workplace: Workplace, *, attempt: Attempt, log: logging.Logger) -> LoadReport:
+    """Bring the staged file into the table with the strategy of the frozen run plan, in one transaction.
+
+    The file is removed after the commit and kept after a failure.
+
+    Args:
+        manifest: What `run_step` handed over. Nothing in it is believed that can be checked.
+        workplace: Where the staged files and the connection are.
+        attempt: This try at the load; a newer one is never overwritten by an older one.
+        log: Told of waiting, of changes of the schema, and of the outcome.
+
+    Raises:
+        TransientError: A lock, a lost connection: trying again is right.
+        MaterializeError: The table cannot take the result, or the file is not what the manifest says.
+    """
+    from airflow_materialize.load.loader import already_loaded, load_nothing, load_table
+    from airflow_materialize.staged_file import discard, open_verified
+
+    plan, staged = manifest.plan, workplace.settings.staged_files
+    with _naming_the_table(plan):
+        destination = _destination(plan, workplace)
+        if not manifest.files:
+            return load_nothing(destination, plan, progress=log.info)
+        (file,) = manifest.files
+        # The file of a load that went through is gone, and the ledger knows of it.
+        if not (staged / file.path).exists() and (done := already_loaded(destination, plan, file.path, file.sha256)):
+            return done
+        with open_verified(file, staged, plan) as reader:
+            report = load_table(_Result(file, reader), destination, plan, attempt, progress=log.info)
+        discard(staged, file)
+        return report
+
+
+def check_step(
+    plan: RunPlan, workplace: Workplace, *, blocking: bool | None, execution_time: datetime, log: logging.Logger
+) -> CheckReport:
+    """Ask the table whether it keeps the asset's checks.
+
+    Args:
+        plan: Its header says what to check; its interval fills in the templates of custom queries.
+        workplace: Where the connection leads.
+        blocking: Only the checks that others wait for (True), only the rest (False), or all (None).
+        execution_time: When the DAG run started.
+        log: Told of waiting.
+
+    Raises:
+        TransientError: A lock, a lost connection: trying again is right.
+        MaterializeError: There is no such table or column. A check that fails raises nothing: it stands in the report.
+    """
+    from airflow_materialize.checks.scan import run_checks
+    from airflow_materialize.plan.template import bruin_names, render
+
+    names = bruin_names(plan, execution_time)
+    destination = _destination(plan, workplace)
+    with destination.session(read_only=True, purpose=f"checks of {plan.asset.name}", progress=log.info) as session:
+        return run_checks(
+            session,
+            destination.table(plan.asset.name),
+            plan.asset.columns,
+            plan.asset.custom_checks,
+            blocking=blocking,
+            render=lambda text: render(text, names),
+            table_of=destination.table,
+        )
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A staged file that is open and verified, as a load reads it."""
+
+    file: StagedFile
+    reader: pa.ipc.RecordBatchFileReader
+
+    @property
+    def id(self) -> str:
+        return self.file.path
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.reader.schema
+
+    @property
+    def rows(self) -> int:
+        return self.file.rows
+
+    @property
+    def sha256(self) -> str:
+        return self.file.sha256
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        return (self.reader.get_batch(index) for index in range(self.reader.num_record_batches))
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One try at user code."""
+
+    name: str
+    execution_time: datetime
+    child: Child
+
+
+def _run_code(plan: RunPlan, workplace: Workplace, attempt: _Attempt, log: logging.Logger) -> ChildResult:
+    """Build the environment, run the asset in it, and return a result that has not failed."""
+    from airflow_materialize.execution.environment import ensure_environment
+    from airflow_materialize.execution.failure import explain_failure
+    from airflow_materialize.execution.logs import OutputLog, Redactor
+    from airflow_materialize.execution.process import run_child
+    from airflow_materialize.execution.requirements import find_requirements, python_version
+    from airflow_materialize.execution.sandbox import child_environment
+    from airflow_materialize.plan.run_plan import bruin_environment
+
+    script = workplace.root / plan.source
+    began = time.monotonic()
+    requirements = find_requirements(script, workplace.top)
+    python = python_version(plan.asset.image, requirements, workplace.settings.python)
+    environment = ensure_environment(requirements, python, workplace.settings.environments, log)
+    prepared = round(time.monotonic() - began, 3)
+    bruin = bruin_environment(plan, attempt.execution_time)
+    with _scratch() as scratch:
+        result = run_child(
+            environment,
+            _spec(plan, workplace, attempt.name),
+            child_environment(bruin, scratch, environment.path),
+            OutputLog(log, Redactor()),
+            child=attempt.child,
+            on_progress=lambda rows, size: log.info("%s: %s rows, %.1f MB so far", plan.asset.name, rows, size / 1e6),
+        )
+    if result.failed:
+        raise explain_failure(result, plan.asset.name, script, requirements)
+    return replace(result, seconds={"environment": prepared, **result.seconds})
+
+
+def _spec(plan: RunPlan, workplace: Workplace, attempt: str) -> dict[str, Any]:
+    """Return what the child is told to run: the first message on its socket."""
+    from airflow_materialize.staged_file import part_path
+
+    script = workplace.root / plan.source
+    try:
+        source = script.read_bytes()
+    except OSError as error:
+        raise MaterializeError(f"{plan.source}: the asset's file cannot be read: {error.strerror}") from None
+    interval = plan.interval
+    return {
+        "kind": "materialize" if plan.asset.is_table else "script",
+        "file": str(script),
+        "sha256": sha256(source).hexdigest(),
+        "search_path": [str(folder) for folder in dict.fromkeys((script.parent, workplace.folder, workplace.top))],
+        "cwd": str(workplace.folder),
+        "output": str(part_path(workplace.settings.staged_files, plan, attempt)) if plan.asset.is_table else "",
+        "context": {
+            "data_interval_start": interval.start.isoformat() if interval else None,
+            "data_interval_end": interval.end.isoformat() if interval else None,
+        },
+        "columns": [
+            {"name": column.name, "type": column.type, "sensitive": column.sensitive} for column in plan.asset.columns
+        ],
+    }
+
+
+def _destination(plan: RunPlan, workplace: Workplace) -> Destination:
+    from airflow_materialize.connections import resolve
+    from airflow_materialize.destinations.base import for_connection
+
+    return for_connection(resolve(plan.connection, workplace.connections))
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A private folder for the HOME and the temporary files of user code."""
+    folder = Path(tempfile.mkdtemp(prefix="materialize-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _naming_the_table(plan: RunPlan) -> Iterator[None]:
+    """Say of each failure of a table asset that the table is as it was."""
+    try:
+        yield
+    except MaterializeError as error:
+        if plan.asset.is_table and not error.unchanged:
+            error.unchanged = plan.asset.name
+        raise

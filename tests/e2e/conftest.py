@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from local_airflow import LocalAirflow
+
+PROJECT = Path(__file__).parent / "project"
+
+
+class Deployment:
+    """A running Airflow with the test project in its DAGs directory, and its warehouse."""
+
+    def __init__(self, airflow: LocalAirflow, warehouse: Path) -> None:
+        self.airflow = airflow
+        self.warehouse = warehouse
+
+    def rows(self, sql: str) -> list[tuple]:
+        """Ask the warehouse, waiting for a load that has the file open."""
+
+        def ask() -> list[list[tuple]] | None:
+            try:
+                with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+                    return [connection.execute(sql).fetchall()]
+            except duckdb.IOException:
+                return None
+
+        return self.airflow.wait(ask, "the warehouse can be read", seconds=30)[0]
+
+    def unpause(self, dag_id: str) -> None:
+        self.airflow.wait(lambda: self.has(dag_id), f"the DAG {dag_id} appears", seconds=60)
+        self.airflow.api("PATCH", f"dags/{dag_id}", {"is_paused": False})
+
+    def has(self, dag_id: str) -> bool:
+        return dag_id in {dag["dag_id"] for dag in self.airflow.api("GET", "dags?limit=100")["dags"]}
+
+    def trigger(self, dag_id: str, day: str, conf: dict | None = None) -> str:
+        """Start a manual run of one day's interval and return its id."""
+        start = f"{day}T00:00:00Z"
+        end = f"{day[:8]}{int(day[8:]) + 1:02d}T00:00:00Z"
+        body = {
+            "logical_date": end,
+            "data_interval_start": start,
+            "data_interval_end": end,
+            "conf": conf or {},
+        }
+        return self.airflow.api("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"]
+
+    def finished(self, dag_id: str, run_id: str, *, seconds: float = 120) -> dict[str, str]:
+        """Wait for the end of one run and return the state of each task."""
+
+        def ended() -> bool:
+            return self.airflow.api("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"] in {"success", "failed"}
+
+        self.airflow.wait(ended, f"{run_id} of {dag_id} ends", seconds=seconds)
+        return {task["task_id"]: task["state"] for task in self.airflow.tasks(dag_id, run_id)}
+
+    def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
+        body = {"dag_run_id": run_id, "task_ids": list(task_ids), "only_failed": False, "dry_run": False}
+        self.airflow.api("POST", f"dags/{dag_id}/clearTaskInstances", body)
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Iterator[Deployment]:
+    home = tmp_path_factory.mktemp("airflow")
+    warehouse = home / "warehouse.duckdb"
+    shutil.copytree(PROJECT, home / "dags")
+    shutil.copytree(PROJECT / "days", home / "dags" / "week")
+    for file in (home / "dags" / "week").rglob("*.*"):
+        file.write_text(file.read_text().replace("name: days", "name: week").replace("days.", "week."))
+    settings = {
+        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "duckdb", "host": str(warehouse)}),
+        "AIRFLOW__MATERIALIZE__ENVIRONMENTS": str(environments),
+    }
+    with LocalAirflow(home, settings) as airflow:
+        airflow.start()
+        yield Deployment(airflow, warehouse)

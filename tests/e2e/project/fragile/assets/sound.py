@@ -1,0 +1,5 @@
+"""@bruin
+name: fragile.sound
+@bruin"""
+
+print("sound")

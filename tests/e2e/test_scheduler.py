@@ -1,0 +1,146 @@
+"""The main job under a real scheduler, as a user would have it: folders dropped, days backfilled, steps cleared."""
+
+from __future__ import annotations
+
+import subprocess
+
+import duckdb
+import pytest
+
+from airflow_materialize import materialize
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+USER_CODE = "fragile-child-of-an-asset"
+TABLES = ("appended", "replaced", "kept", "merged")
+
+
+def contents(deployment) -> dict[str, list[tuple]]:
+    return {table: deployment.rows(f'SELECT * FROM days."{table}" ORDER BY ALL') for table in TABLES}
+
+
+def test_a_dropped_folder_becomes_a_dag_whose_run_loads_exact_rows(deployment):
+    deployment.unpause("days")
+    run = deployment.trigger("days", "2026-03-02")
+    states = deployment.finished("days", run)
+
+    assert set(states.values()) == {"success"}, states
+    assert set(states) == {
+        *(f"days__{table}.{step}" for table in TABLES for step in ("run", "load")),
+        "days__appended.check",
+        "days__kept.check",
+        "days__kept.check_warn",
+        "days__merged.check",
+        "days__script.run",
+    }
+    assert deployment.rows(
+        "SELECT day::text, count(*), sum(number) FROM days.appended WHERE day = '2026-03-02' GROUP BY 1"
+    ) == [("2026-03-02", 100, 4950)]
+    assert "a plain script ran" in deployment.airflow.log("days", run, "days__script.run")
+
+
+def test_a_backfill_of_seven_days_with_four_runs_at_a_time_equals_one_run_after_another(
+    deployment, tmp_path, environments, monkeypatch
+):
+    deployment.unpause("week")
+    deployment.airflow.backfill("week", "2026-03-09", "2026-03-15", max_active_runs=4)
+
+    def ended() -> list[dict]:
+        """The seven runs of the backfill, and the one that the scheduler started for the newest interval."""
+        runs = deployment.airflow.runs("week")
+        return runs if len(runs) == 8 and all(run["state"] in {"success", "failed"} for run in runs) else []
+
+    runs = deployment.airflow.wait(ended, "eight runs end", seconds=300)
+    assert {run["state"] for run in runs} == {"success"}
+    days = sorted(run["data_interval_start"][:10] for run in runs)
+    assert days[:7] == [f"2026-03-{day:02d}" for day in range(9, 16)]
+
+    monkeypatch.setenv("AIRFLOW__MATERIALIZE__ENVIRONMENTS", str(environments))
+    monkeypatch.setenv("AIRFLOW__MATERIALIZE__STAGED_FILES", str(tmp_path / "staged"))
+    other = tmp_path / "other.duckdb"
+    for day in days:
+        materialize(
+            [deployment.airflow.dags / "week"], start=day, end=day, connections={"warehouse": f"duckdb:///{other}"}
+        )
+    with duckdb.connect(str(other), read_only=True) as connection:
+        for table in TABLES:
+            sql = f'SELECT * FROM week."{table}" ORDER BY ALL'
+            assert deployment.rows(sql) == connection.execute(sql).fetchall(), table
+    assert deployment.rows("SELECT count(*) FROM week.appended") == [(800,)]
+
+
+def test_a_step_that_is_cleared_alone_never_doubles_a_row(deployment):
+    deployment.unpause("days")
+    run = deployment.trigger("days", "2026-03-04")
+    assert set(deployment.finished("days", run).values()) == {"success"}
+    count = "SELECT count(*) FROM days.appended WHERE day = '2026-03-04'"
+    assert deployment.rows(count) == [(100,)]
+
+    deployment.clear("days", run, "days__appended.load")
+    assert set(deployment.finished("days", run).values()) == {"success"}
+    assert deployment.airflow.xcom("days", run, "days__appended.load")["outcome"] == "already_loaded"
+    assert deployment.rows(count) == [(100,)]
+
+    deployment.clear("days", run, "days__appended.check")
+    assert set(deployment.finished("days", run).values()) == {"success"}
+
+    deployment.clear("days", run, "days__kept.run", "days__kept.load")
+    assert set(deployment.finished("days", run).values()) == {"success"}
+    assert deployment.airflow.xcom("days", run, "days__kept.load")["outcome"] == "loaded"
+    assert deployment.rows("SELECT count(*) FROM days.kept WHERE day = '2026-03-04'") == [(1,)]
+
+    deployment.clear("days", run, "days__appended.run")
+    assert set(deployment.finished("days", run).values()) == {"success"}
+    assert deployment.rows(count) == [(100,)]
+    deployment.clear("days", run, "days__appended.load")
+    assert deployment.finished("days", run)["days__appended.load"] == "failed"
+    assert deployment.rows(count) == [(100,)]
+    assert "_materialize_load_key" in deployment.airflow.log("days", run, "days__appended.load", 3)
+
+
+def test_a_header_that_breaks_while_its_run_is_active_stops_only_the_next_run(deployment):
+    deployment.unpause("fragile")
+    asset = deployment.airflow.dags / "fragile" / "assets" / "slow.py"
+    whole = asset.read_text()
+
+    def days() -> list[str]:
+        return [day for (day,) in deployment.rows("SELECT day FROM fragile.slow WHERE day < '2026-04' ORDER BY 1")]
+
+    run = deployment.trigger("fragile", "2026-03-02", {"variables": {"seconds": 8}})
+    deployment.airflow.wait(lambda: processes_of(USER_CODE), "user code runs", seconds=60)
+    asset.write_text(whole.replace("strategy: append", "strategy: apend"))
+    assert set(deployment.finished("fragile", run).values()) == {"success"}
+    assert days() == ["2026-03-02"]
+
+    second = deployment.trigger("fragile", "2026-03-03")
+    states = deployment.finished("fragile", second)
+    assert states == {
+        "fragile__slow.run": "failed",
+        "fragile__slow.load": "upstream_failed",
+        "fragile__slow.check": "upstream_failed",
+        "fragile__sound.run": "success",
+    }
+    text = deployment.airflow.log("fragile", second, "fragile__slow.run")
+    assert "fragile/assets/slow.py:5:3: materialization.strategy:" in text
+    assert "Nothing was changed in fragile.slow." in text
+
+    asset.write_text(whole)
+    deployment.clear("fragile", second, "fragile__slow.run", "fragile__slow.load", "fragile__slow.check")
+    assert set(deployment.finished("fragile", second).values()) == {"success"}
+    assert days() == ["2026-03-02", "2026-03-03"]
+    assert {task["try_number"] for task in deployment.airflow.tasks("fragile", run)} == {1}
+
+
+def test_marking_a_run_as_failed_ends_every_process_of_its_asset(deployment):
+    deployment.unpause("fragile")
+    run = deployment.trigger("fragile", "2026-03-05", {"variables": {"seconds": 600}})
+    deployment.airflow.wait(lambda: processes_of(USER_CODE), "user code runs", seconds=60)
+    path = f"dags/fragile/dagRuns/{run}/taskInstances/fragile__slow.run"
+    deployment.airflow.api("PATCH", path, {"new_state": "failed"})
+
+    deployment.airflow.wait(lambda: not processes_of(USER_CODE), "the child is gone", seconds=20)
+
+
+def processes_of(word: str) -> list[str]:
+    found = subprocess.run(["pgrep", "-f", word], capture_output=True, text=True, check=False)
+    return found.stdout.split()

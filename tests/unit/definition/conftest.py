@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from airflow_materialize.definition.parse import parse_project
+
+PIPELINE = "name: sales\ndefault_connections:\n  duckdb: warehouse\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write files below a root, and return the root."""
+
+    def _write(files):
+        for name, content in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else dedent(content).lstrip("\n").encode())
+        return tmp_path
+
+    return _write
+
+
+@pytest.fixture
+def parse(write):
+    """Parse one asset, `sales/assets/raw/orders.py`, whose header is given, and return it."""
+
+    def _parse(header, pipeline=PIPELINE, **options):
+        text = f'"""@bruin\n{dedent(header).strip()}\n@bruin"""\n'
+        root = write({"sales/pipeline.yml": pipeline, "sales/assets/raw/orders.py": text})
+        [parsed] = parse_project(root, **options)[0].assets
+        return parsed
+
+    return _parse
+
+
+@pytest.fixture
+def problems(parse):
+    """The problems of one header, as users read them, without the path of the file."""
+
+    def _problems(header, **options):
+        return [str(problem).removeprefix("sales/assets/raw/") for problem in parse(header, **options).problems]
+
+    return _problems

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from airflow_materialize.destinations.arrow import canonical, plain, to_json_text, to_text
+from airflow_materialize.errors import MaterializeError
+
+
+@pytest.mark.parametrize(("kind", "expected"), [
+    (pa.int32(), pa.int32()), (pa.null(), pa.string()), (pa.dictionary(pa.int8(), pa.date64()), pa.date32()),
+    (pa.run_end_encoded(pa.int32(), pa.float16()), pa.float32()), (pa.timestamp("s", "Asia/Tokyo"), pa.timestamp("us", "UTC")),
+    (pa.timestamp("ns"), pa.timestamp("ns")), (pa.timestamp("ns", "UTC"), pa.timestamp("us", "UTC")),
+    (pa.decimal32(5, 2), pa.decimal128(5, 2)), (pa.decimal256(76, 50), pa.decimal128(38, 38)), (pa.decimal128(3, -2), pa.decimal128(5, 0)),
+    (pa.list_view(pa.null()), pa.list_(pa.string())), (pa.large_list(pa.float16()), pa.list_(pa.float32())),
+    (pa.struct([("a", pa.time32("s"))]), pa.struct([("a", pa.time64("us"))])), (pa.bool8(), pa.bool_()), (pa.uuid(), pa.uuid()),
+])  # fmt: skip
+def test_a_type_has_one_plain_form(kind, expected):
+    assert canonical(kind) == expected
+
+
+@pytest.mark.parametrize("kind", [pa.struct([]), pa.list_(pa.struct([])), pa.dense_union([pa.field("a", pa.int8())])])
+def test_what_no_database_holds_is_refused(kind):
+    with pytest.raises(MaterializeError, match="has no type in a database"):
+        canonical(kind)
+
+
+def test_encodings_are_undone():
+    assert plain(pa.array(["a", None, "a"]).dictionary_encode()).to_pylist() == ["a", None, "a"]
+    assert plain(pa.RunEndEncodedArray.from_arrays([2], ["x"])).to_pylist() == ["x", "x"]
+
+
+def test_a_moment_has_one_text():
+    for unit in ("us", "ns"):
+        assert to_text(pa.array([1], pa.timestamp("s")).cast(pa.timestamp(unit))).to_pylist() == [
+            "1970-01-01 00:00:01.000000"
+        ]
+
+
+def test_what_has_no_json_is_refused():
+    with pytest.raises(ValueError, match="bytes has no JSON"):
+        to_json_text(pa.array([[b"x"]]))

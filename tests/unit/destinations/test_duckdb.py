@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import duckdb as engine
+import pytest
+
+from airflow_materialize.connections import resolve
+from airflow_materialize.destinations import duckdb, waiting
+from airflow_materialize.destinations.base import Table, for_connection
+from airflow_materialize.errors import MaterializeError, TransientError
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "shop.db"
+
+
+@pytest.fixture
+def destination(path):
+    return for_connection(resolve("shop", {"shop": f"duckdb://{path}"}))
+
+
+def airflow(monkeypatch, **fields):
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "duckdb", **fields}))
+    return for_connection(resolve("shop"))
+
+
+@pytest.mark.parametrize(("name", "table"), [
+    ("orders", Table("orders")), ("raw.orders", Table("orders", "raw")), ("lake.raw.orders", Table("orders", "raw", "lake")),
+])  # fmt: skip
+def test_a_name_has_up_to_three_parts(destination, name, table):
+    assert destination.table(name) == table
+
+
+@pytest.mark.parametrize("name", ["a.b.c.d", "a..b", ".a", ""])
+def test_other_names_are_refused(destination, name):
+    with pytest.raises(MaterializeError, match="is no table name in DuckDB"):
+        destination.table(name)
+
+
+def test_a_file_may_be_called_like_a_schema(tmp_path):
+    destination = for_connection(resolve("shop", {"shop": f"duckdb://{tmp_path}/raw.db"}))
+    table = destination.table("raw.orders")
+    with destination.session() as session:
+        session.create_schema(table)
+        session.create_table(table, {"id": "INTEGER"})
+        assert session.columns(table) == {"id": "INTEGER"}
+        assert session.rows(f"SELECT * FROM {session.name_of(table)}") == []
+
+
+@pytest.mark.parametrize("fields", [{}, {"host": ":memory:"}, {"host": "md:shop"}, {"password": "token-canary"}])
+def test_a_connection_must_name_a_file(monkeypatch, fields):
+    with (
+        pytest.raises(MaterializeError, match="'shop' names no DuckDB file") as caught,
+        airflow(monkeypatch, **fields).session(),
+    ):
+        raise AssertionError
+    assert "canary" not in str(caught.value)
+
+
+def test_a_path_in_a_uri_is_answered_with_the_right_spelling(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", "duckdb:///srv/shop.duckdb")
+    with (
+        pytest.raises(MaterializeError, match='{"conn_type": "duckdb", "host": "/srv/shop.duckdb"}'),
+        for_connection(resolve("shop")).session(),
+    ):
+        raise AssertionError
+
+
+def test_the_hook_opens_the_file_with_its_settings(monkeypatch, path):
+    destination = airflow(monkeypatch, host=str(path), extra={"threads": 1})
+    with destination.session() as session:
+        assert session.rows("SELECT current_setting('threads')") == [(1,)]
+    with destination.session(read_only=True) as session:
+        assert session.rows("SELECT 1") == [(1,)]
+
+
+def test_points_in_time_come_back_without_further_packages(destination):
+    with destination.session() as session:
+        [(moment, count)] = session.rows("SELECT TIMESTAMPTZ '2026-04-01 12:00:00+02', ?", [3])
+    assert (moment, count) == (dt.datetime(2026, 4, 1, 10, tzinfo=dt.UTC), 3)
+
+
+def test_python_variables_are_no_tables(destination):
+    import pyarrow as pa
+
+    orders = pa.table({"id": [1]})
+    with destination.session() as session, pytest.raises(MaterializeError, match="orders"):
+        session.rows("SELECT * FROM orders")
+    assert orders.num_rows == 1
+
+
+def test_readers_share_the_file_and_a_writer_has_it_alone(destination):
+    with destination.session() as session:
+        session.execute("CREATE TABLE t (id INTEGER)")
+    seen = []
+
+    def write():
+        with destination.session(purpose="load of raw.orders") as session:
+            seen.append("writer")
+            session.execute("INSERT INTO t VALUES (1)")
+
+    with destination.session(read_only=True) as one, destination.session(read_only=True) as two:
+        writer = threading.Thread(target=write)
+        writer.start()
+        time.sleep(0.3)
+        assert one.rows("SELECT * FROM t") == two.rows("SELECT * FROM t") == []
+        seen.append("readers")
+    writer.join(10)
+    assert seen == ["readers", "writer"]
+
+
+def test_a_waiting_writer_goes_before_later_readers(destination):
+    with destination.session() as session:
+        session.execute("CREATE TABLE t (id INTEGER)")
+    order = []
+
+    def hold(word, read_only):
+        with destination.session(read_only=read_only):
+            order.append(word)
+            time.sleep(0.1)
+
+    with destination.session(read_only=True):
+        writer = threading.Thread(target=hold, args=("writer", False))
+        writer.start()
+        time.sleep(0.3)
+        reader = threading.Thread(target=hold, args=("reader", True))
+        reader.start()
+        time.sleep(0.3)
+        assert order == []
+    writer.join(10)
+    reader.join(10)
+    assert order == ["writer", "reader"]
+
+
+def test_who_waits_hears_who_is_in_the_way_and_gives_up_at_the_limit(destination, path, monkeypatch):
+    monkeypatch.setattr(duckdb, "QUEUE_SECONDS", 0.5)
+    monkeypatch.setattr(waiting, "PROGRESS_SECONDS", 0.2)
+    said = []
+    with (
+        destination.session(purpose="load of raw.orders"),
+        pytest.raises(TransientError, match=rf"{path} is held by process \d+ \(load of raw.orders\); waited"),
+        destination.session(read_only=True, progress=said.append),
+    ):
+        raise AssertionError
+    assert said
+    assert "Waiting: " in said[0]
+    assert "(load of raw.orders)" in said[0]
+
+
+HOLD = """
+import duckdb, sys, time
+connection = duckdb.connect(sys.argv[1])
+connection.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER)").fetchall()
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+connection.close()
+"""
+
+
+def foreign(path, seconds):
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_foreign_holder_is_waited_for(destination, path):
+    with foreign(path, 1) as process:
+        with destination.session() as session:
+            assert session.rows("SELECT * FROM t") == []
+        assert process.wait(10) == 0
+
+
+def test_a_foreign_holder_is_named_at_the_limit(destination, path, monkeypatch):
+    monkeypatch.setattr(duckdb, "FOREIGN_SECONDS", 0.3)
+    with foreign(path, 60) as process:
+        with (
+            pytest.raises(TransientError, match=rf"{path} is held by process {process.pid} \(.*python.*\)"),
+            destination.session(),
+        ):
+            raise AssertionError
+        process.kill()
+
+
+def test_what_a_killed_writer_committed_is_read(destination, path):
+    code = (
+        "import os, sys\nfrom airflow_materialize.connections import resolve\n"
+        "from airflow_materialize.destinations.base import for_connection\n"
+        "with for_connection(resolve('x', {'x': 'duckdb://' + sys.argv[1]})).session() as session:\n"
+        "    session.execute('CREATE TABLE t AS SELECT 1 AS id')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    with destination.session(read_only=True) as session:
+        assert session.rows("SELECT * FROM t") == [(1,)]
+
+
+def test_the_lock_files_need_a_writable_folder(destination, path):
+    path.with_name("shop.db.lock").mkdir()
+    with pytest.raises(MaterializeError, match=r"lock file .*shop.db.lock cannot be opened"), destination.session():
+        raise AssertionError
+
+
+def test_the_file_is_free_for_others_after_a_session(destination, path):
+    with destination.session() as session:
+        session.execute("CREATE TABLE t (id INTEGER)")
+    with engine.connect(str(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchall() == [(0,)]

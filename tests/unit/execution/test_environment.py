@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from airflow_materialize.errors import MaterializeError, TransientError
+from airflow_materialize.execution.environment import ensure_environment
+from airflow_materialize.execution.requirements import Requirements, find_requirements
+
+FULL = platform.python_version()
+OWN = FULL.rpartition(".")[0]
+
+BUILDER = """
+import logging, sys
+from pathlib import Path
+from airflow_materialize.execution.environment import ensure_environment
+from airflow_materialize.execution.requirements import Requirements
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+print(ensure_environment(Requirements(), sys.argv[2], Path(sys.argv[1]), logging.getLogger()).path)
+"""
+
+
+@pytest.fixture
+def requirements(tmp_path):
+    """Write a requirements file, by itself or as a pyproject.toml, and read it as an asset beside it does."""
+
+    def write(text: str, name: str = "requirements.txt") -> Requirements:
+        (tmp_path / "pipeline").mkdir(exist_ok=True)
+        (tmp_path / "pipeline" / name).write_text(text)
+        return find_requirements(tmp_path / "pipeline/orders.py", tmp_path / "pipeline")
+
+    return write
+
+
+def write_wheel(folder, name, version, module):
+    """Write a wheel with one module of the same name."""
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": module,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = f"{info}/RECORD"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for file, text in {**files, record: "".join(f"{file},,\n" for file in [*files, record])}.items():
+            wheel.writestr(file, text)
+
+
+def run(environment, code):
+    command = [environment.python, "-I", "-c", code]
+    return subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def failure(requirements, folder, log, kind=MaterializeError):
+    with pytest.raises(kind) as caught:
+        ensure_environment(requirements, OWN, folder, log)
+    assert not list(folder.glob("*.building"))
+    return str(caught.value)
+
+
+def start_builder(folder):
+    return subprocess.Popen(
+        [sys.executable, "-c", BUILDER, folder, OWN], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_an_asset_without_requirements_has_pyarrow_the_runtime_and_the_name_bruin(plain_environment):
+    code = "import pyarrow, airflow_materialize.child.main, bruin; print(bruin.context.pipeline, pyarrow.__version__)"
+    said, version = run(plain_environment, code).split()
+    assert said == "None"
+    assert plain_environment.lock == f"pyarrow=={version}\n"
+
+
+def test_an_environment_has_nothing_of_the_worker(plain_environment):
+    code = "import importlib.util as u; print([u.find_spec(n) for n in ('airflow', 'yaml', 'pydantic', 'pip')])"
+    assert run(plain_environment, code) == "[None, None, None, None]"
+
+
+def test_an_environment_is_private_to_the_workers_user(plain_environment):
+    assert stat.S_IMODE(plain_environment.path.stat().st_mode) == 0o700
+
+
+def test_requirements_are_installed_and_the_lock_says_which(requirements, folder, log, records, monkeypatch):
+    monkeypatch.setenv("UV_INDEX_PRIVATE_PASSWORD", "canary-of-the-index")
+    environment = ensure_environment(requirements("six>=1.16,<1.18\n"), OWN, folder, log)
+    assert [line.partition("==")[0] for line in environment.lock.splitlines()] == ["pyarrow", "six"]
+    assert run(environment, "import six; print(six.__version__)") in environment.lock
+    assert records.texts[0].startswith(f"building the environment {environment.path} (Python {FULL}, ")
+    assert records.texts[1].startswith("built the environment with 2 packages in ")
+    found = subprocess.run(["grep", "-rl", "canary-of-the-index", folder], capture_output=True, text=True, check=False)
+    assert found.stdout == ""
+    records.lines.clear()
+    assert ensure_environment(requirements("six>=1.16,<1.18\n"), OWN, folder, log) == environment
+    assert records.lines == []
+
+
+def test_files_of_an_environment_are_copies_that_no_other_one_shares(plain_environment):
+    shared = [file for file in plain_environment.path.rglob("*.py") if file.stat().st_nlink > 1]
+    assert shared == []
+
+
+def test_dependencies_of_a_pyproject_are_installed(requirements, folder, log):
+    text = '[project]\nname = "p"\nversion = "1"\ndependencies = ["six==1.17.0"]\n'
+    assert "six==1.17.0\n" in ensure_environment(requirements(text, "pyproject.toml"), OWN, folder, log).lock
+
+
+def test_a_pin_of_pyarrow_is_kept(requirements, folder, log):
+    environment = ensure_environment(requirements("pyarrow==25.0.0\n"), OWN, folder, log)
+    assert run(environment, "import pyarrow; print(pyarrow.__version__)") == "25.0.0"
+
+
+def test_a_path_is_relative_to_its_file_and_a_bruin_of_ones_own_stays(requirements, folder, log, tmp_path):
+    requirements("./bruin-1.0-py3-none-any.whl\n")
+    write_wheel(tmp_path / "pipeline", "bruin", "1.0", "mine = True\n")
+    found = find_requirements(tmp_path / "pipeline/orders.py", tmp_path)
+    environment = ensure_environment(found, OWN, folder, log)
+    assert run(environment, "import bruin; print(bruin.mine)") == "True"
+
+
+def test_a_requirement_that_does_not_resolve_is_an_error_at_its_line(requirements, folder, log, tmp_path):
+    said = failure(requirements("six\n\nno-such-package-of-ours==1\n"), folder, log)
+    assert said.startswith(f"{tmp_path}/pipeline/requirements.txt:3:1: 'no-such-package-of-ours==1' does not resolve: ")
+    assert "no-such-package-of-ours was not found in the package registry" in said
+
+
+def test_of_requirements_that_contradict_each_other_one_is_named_with_the_reason(requirements, folder, log):
+    said = failure(requirements("tabulate\nsix>=1.17\nsix<1.10\n"), folder, log)
+    assert "requirements.txt:2:1: 'six>=1.17' does not resolve: " in said
+    assert "you require six>=1.17 and six<1.10" in said
+
+
+def test_a_pyarrow_that_is_too_old_is_refused_with_the_reason(requirements, folder, log):
+    said = failure(requirements("pyarrow==14.0.0\n"), folder, log)
+    assert "requirements.txt:1:1: 'pyarrow==14.0.0' does not resolve: " in said
+    assert "pyarrow>=14.0.1 is always added, as results travel as Arrow data" in said
+
+
+def test_a_hash_that_does_not_fit_is_refused(requirements, folder, log):
+    said = failure(requirements(f"six==1.17.0 --hash=sha256:{'0' * 64}\n"), folder, log)
+    assert "requirements.txt:1:1: 'six==1.17.0 --hash=sha256:000" in said
+
+
+def test_an_option_that_uv_does_not_know_is_an_error_with_its_place(requirements, folder, log):
+    said = failure(requirements("six\n--nonsense x\n"), folder, log)
+    assert "requirements.txt: does not resolve: " in said
+    assert "requirements.txt:2:1" in said
+
+
+def test_an_index_that_is_not_reached_may_pass(requirements, folder, log, monkeypatch, tmp_path):
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    said = failure(requirements("six\n"), folder, log, TransientError)
+    assert said.startswith("the package index was not reached: ")
+    assert "http://127.0.0.1:9/simple/" in said
+
+
+def test_requirements_that_do_not_import_are_an_error_with_the_traceback(requirements, folder, log, tmp_path):
+    requirements("./pyarrow-99.0-py3-none-any.whl\n")
+    module = "raise ImportError('libarrow.so.99 is missing')\n"
+    write_wheel(tmp_path / "pipeline", "pyarrow", "99.0", module)
+    said = failure(find_requirements(tmp_path / "pipeline/orders.py", tmp_path), folder, log)
+    assert f"requirements.txt: the packages install, but do not import on Python {FULL}:\nTraceback" in said
+    assert "libarrow.so.99 is missing" in said
+
+
+def test_a_folder_that_cannot_be_written_names_the_setting(log, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MaterializeError) as caught:
+        ensure_environment(Requirements(), OWN, tmp_path / "file/environments", log)
+    assert str(caught.value) == (
+        f"environments cannot be built in {tmp_path}/file/environments: Not a directory\n"
+        "Hint: set [materialize] environments to a folder on a local disk that the worker can write"
+    )
+
+
+def test_requires_python_is_held_against_the_interpreter_that_was_found(folder, log):
+    requirements = Requirements(Path("pyproject.toml"), requires_python=">=3.99")
+    with pytest.raises(MaterializeError, match=r"requires-python is '>=3.99', which excludes Python 3\.\d+\.\d+ \(/"):
+        ensure_environment(requirements, OWN, folder, log)
+
+
+@pytest.mark.parametrize("lost", ["complete.json", "requirements.lock", "bin/python", "lib"])
+def test_an_environment_that_lost_a_part_is_rebuilt(plain_environment, lost, folder, log, records):
+    folder.mkdir()
+    copy = folder / plain_environment.path.name
+    subprocess.run(["cp", "-a", plain_environment.path, copy], check=True)
+    assert ensure_environment(Requirements(), OWN, folder, log).path == copy
+    assert records.lines == []
+    (copy / lost).rename(folder / "lost")
+    environment = ensure_environment(Requirements(), OWN, folder, log)
+    assert records.texts[0].startswith("building the environment ")
+    assert run(environment, "import airflow_materialize.child.main; print('fine')") == "fine"
+
+
+def test_two_builders_at_once_give_one_environment(folder):
+    builders = [start_builder(folder) for _ in range(2)]
+    said = [builder.communicate(timeout=120)[0] for builder in builders]
+    assert [builder.returncode for builder in builders] == [0, 0], said
+    assert len({text.splitlines()[-1] for text in said}) == 1
+    assert sum("built the environment with" in text for text in said) == 1
+    assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
+
+
+def test_who_waits_for_another_builder_says_so(plain_environment, log, records):
+    copy = plain_environment.path.with_name("waiting")
+    copy.mkdir(exist_ok=True)
+    lock = copy / f"{plain_environment.path.name}.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=ensure_environment, args=(Requirements(), OWN, copy, log))
+        waiting.start()
+        while not records.lines:
+            time.sleep(0.01)
+        subprocess.run(["cp", "-a", plain_environment.path, copy], check=True)
+    waiting.join(60)
+    place = copy / plain_environment.path.name
+    assert records.texts == [f"another task builds this environment ({place}); waiting for it"]
+
+
+def test_a_build_that_was_killed_half_way_is_built_again(folder, log):
+    builder = start_builder(folder)
+    while not list(folder.glob("*.building/venv/lib/*/site-packages/pyarrow")):
+        assert builder.poll() is None, builder.stdout.read()
+        time.sleep(0.01)
+    os.kill(builder.pid, signal.SIGKILL)
+    builder.communicate()
+    environment = ensure_environment(Requirements(), OWN, folder, log)
+    assert run(environment, "import pyarrow, airflow_materialize.child.main; print('fine')") == "fine"
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == [environment.path.name]
+
+
+def test_the_name_of_an_environment_tells_its_python_and_content(plain_environment):
+    assert plain_environment.path.name == f"{FULL}-{plain_environment.key[:24]}"
+
+
+def test_building_takes_no_standard_input_of_the_worker(folder):
+    # A socket stands for that of Airflow's supervisor: a child that held it could ask it for connections.
+    code = (
+        "import logging, os, socket, subprocess, sys, threading\n"
+        "ours, theirs = socket.socketpair()\n"
+        "os.dup2(theirs.fileno(), 0)\n"
+        "from airflow_materialize.execution.uv import run_uv, uv_environment\n"
+        "from pathlib import Path\n"
+        "seen = run_uv('run', '--no-project', '--python', sys.executable, 'python', '-c',\n"
+        '              \'import os; print(os.listdir("/proc/self/fd"), os.readlink("/proc/self/fd/0"))\',\n'
+        "              cwd=Path('/'), env=uv_environment(os.environ))\n"
+        "print(seen.stdout)\n"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "/dev/null" in process.stdout
+    assert "socket" not in process.stdout

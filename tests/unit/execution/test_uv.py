@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from airflow_materialize.execution.uv import reason, run_uv, uv_environment, uv_version
+
+
+def test_uv_sees_only_what_is_allowed():
+    parent = {
+        "PATH": "/bin",
+        "HOME": "/home/w",
+        "HTTPS_PROXY": "http://proxy:3128",
+        "UV_INDEX_INTERNAL_PASSWORD": "index",
+        "UV_CACHE_DIR": "/cache",
+        "UV_CONFIG_FILE": "/etc/uv.toml",
+        "UV_LINK_MODE": "hardlink",
+        "AIRFLOW__CORE__FERNET_KEY": "canary",
+        "AIRFLOW_CONN_WAREHOUSE": "canary",
+        "AWS_SECRET_ACCESS_KEY": "canary",
+        "PYTHONPATH": "/airflow",
+        "VIRTUAL_ENV": "/airflow/venv",
+    }
+    env = uv_environment(parent)
+    assert env.keys() - {"UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT"} == {
+        "PATH", "HOME", "HTTPS_PROXY", "UV_INDEX_INTERNAL_PASSWORD", "UV_CACHE_DIR", "UV_LINK_MODE",
+    }  # fmt: skip
+    assert env["UV_LINK_MODE"] == "copy"
+
+
+def test_an_index_that_is_set_for_pip_is_used():
+    env = uv_environment({"PIP_INDEX_URL": "https://a/simple", "PIP_EXTRA_INDEX_URL": "https://b/simple"})
+    assert (env["UV_DEFAULT_INDEX"], env["UV_EXTRA_INDEX_URL"]) == ("https://a/simple", "https://b/simple")
+
+
+def test_an_index_that_is_set_for_uv_wins():
+    env = uv_environment({"PIP_INDEX_URL": "https://a/simple", "UV_DEFAULT_INDEX": "https://b/simple"})
+    assert env["UV_DEFAULT_INDEX"] == "https://b/simple"
+
+
+def test_the_binary_is_that_of_the_package_wherever_path_points():
+    process = run_uv("self", "version", "--short", cwd=Path("/"), env={"PATH": "/nonexistent"})
+    assert process.stdout.split()[0] == uv_version()
+
+
+@pytest.mark.parametrize(
+    ("stderr", "expected"),
+    [
+        ("warning: a shim\nerror: No solution\n  cause: Because\n", "No solution\n  cause: Because"),
+        ("something else\n", "something else"),
+        ("", "uv ended with exit code 2 and said nothing"),
+    ],
+)
+def test_the_reason_is_uvs_error_without_its_warnings(stderr, expected):
+    assert reason(subprocess.CompletedProcess([], 2, "", stderr)) == expected

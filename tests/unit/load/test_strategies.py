@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import sqlglot
+
+from airflow_materialize.connections import resolve
+from airflow_materialize.definition.materialization import STRATEGIES
+from airflow_materialize.destinations.base import Table, for_connection
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.load.strategies import Publication, matched_rows, statements_for, strategy_names
+
+HOSTILE = Publication(
+    target=Table('or"ders', "se'lect"),
+    staging=Table("st;age"),
+    columns=('i"d', "at", "v--"),
+    keys=('i"d',),
+    updates=("at", "v--"),
+    incremental_key="at",
+)
+PLAIN = Publication(
+    Table("orders"), Table("staged"), ("id", "day", "v"), keys=("id",), updates=("day", "v"), incremental_key="day"
+)
+
+
+@pytest.fixture(params=["duckdb", "sqlite"])
+def session(request, tmp_path):
+    destination = for_connection(resolve("shop", {"shop": f"{request.param}://{tmp_path}/shop.db"}))
+    with destination.session() as opened:
+        yield opened
+
+
+def sql(session, strategy, publication=PLAIN):
+    prefix = '"shop"."main".' if session.dialect == "duckdb" else '"main".'
+    return [statement.sql.replace(prefix, "") for statement in statements_for(strategy, session, publication)]
+
+
+INSERT = 'INSERT INTO "orders" ("id", "day", "v") SELECT "id", "day", "v" FROM "staged"'
+SAME = 's."id" = t."id"'
+NEWER = '(t."day" IS NULL OR s."day" >= t."day")'
+
+
+def test_what_a_header_may_say_is_what_can_be_done():
+    assert set(strategy_names()) == set(STRATEGIES)
+
+
+def test_an_unknown_strategy_is_refused_with_the_list(session):
+    with pytest.raises(MaterializeError, match="'upsert' is no strategy\nHint: one of: append, create"):
+        statements_for("upsert", session, PLAIN)
+
+
+def test_the_statements_of_create_replace(session):
+    assert sql(session, "create+replace") == ['DELETE FROM "orders"', INSERT]
+
+
+def test_the_statements_of_append(session):
+    assert sql(session, "append") == [INSERT]
+    keyed = replace(PLAIN, load_key_column="key", load_key="k'1")
+    assert sql(session, "append", keyed) == ['DELETE FROM "orders" WHERE "key" = ?', INSERT]
+    assert statements_for("append", session, keyed)[0].parameters == ("k'1",)
+
+
+def test_the_statements_of_delete_insert(session):
+    assert sql(session, "delete+insert") == [
+        'DELETE FROM "orders" WHERE "day" IN (SELECT "day" FROM "staged" WHERE "day" IS NOT NULL)',
+        'DELETE FROM "orders" WHERE "day" IS NULL AND EXISTS (SELECT 1 FROM "staged" AS s WHERE s."day" IS NULL)',
+        INSERT,
+    ]
+    bounded = replace(PLAIN, bounds=(1, 2))
+    assert sql(session, "delete+insert", bounded) == ['DELETE FROM "orders" WHERE "day" >= ? AND "day" < ?', INSERT]
+
+
+def test_the_statements_of_merge(session):
+    assert sql(session, "merge", replace(PLAIN, replaces_rows=True)) == [
+        f'DELETE FROM "orders" AS t WHERE EXISTS (SELECT 1 FROM "staged" AS s WHERE {SAME})',
+        INSERT,
+    ]
+    assert sql(session, "merge", replace(PLAIN, updates=("v",))) == [
+        f'UPDATE "orders" AS t SET "v" = s."v" FROM "staged" AS s WHERE {SAME} AND {NEWER}',
+        f'{INSERT} AS s WHERE NOT EXISTS (SELECT 1 FROM "orders" AS t WHERE {SAME})',
+    ]
+    assert len(sql(session, "merge", replace(PLAIN, updates=()))) == 1
+
+
+@pytest.mark.parametrize("publication", [
+    HOSTILE, replace(HOSTILE, replaces_rows=True), replace(HOSTILE, bounds=("a", "b")), replace(HOSTILE, load_key_column="'k"),
+])  # fmt: skip
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_should(session, strategy, publication):
+    statements = [statement.sql for statement in statements_for(strategy, session, publication)]
+    for text in [*statements, matched_rows(session, publication)]:
+        [tree] = sqlglot.parse(text, read=session.dialect)
+        tables = {table.name for table in tree.find_all(sqlglot.exp.Table)}
+        assert tables <= {'or"ders', "st;age"}
+        columns = {column.name for column in tree.find_all(sqlglot.exp.Column)}
+        assert columns <= {'i"d', "at", "v--", "'k"}

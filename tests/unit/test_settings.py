@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.settings import read_settings
+
+
+def test_without_settings_everything_is_kept_below_airflows_home(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_HOME", "/srv/airflow")
+    settings = read_settings(lambda option: None)
+    assert settings.staged_files == Path("/srv/airflow/materialize/staged")
+    assert settings.environments == Path("/srv/airflow/materialize/environments")
+    assert (settings.default_connection, settings.staged_files_shared, settings.python) == ("", False, "")
+
+
+def test_every_setting_is_read():
+    given = {
+        "default_connection": " warehouse ",
+        "staged_files": "/var/staged",
+        "staged_files_shared": "True",
+        "environments": "/var/environments",
+        "python": "3.12",
+    }
+    settings = read_settings(given.get)
+    assert settings.default_connection == "warehouse"
+    assert settings.staged_files == Path("/var/staged")
+    assert settings.staged_files_shared is True
+    assert settings.environments == Path("/var/environments")
+    assert settings.python == "3.12"
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        (
+            "staged_files",
+            "s3://bucket/x",
+            "[materialize] staged_files is 's3://bucket/x'\nHint: a path on this machine, as /var/lib/x",
+        ),
+        ("environments", "here", "[materialize] environments is the relative path 'here'\nHint: an absolute path"),
+        ("staged_files_shared", "maybe", "[materialize] staged_files_shared is 'maybe'\nHint: True or False"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(option, text, message):
+    with pytest.raises(MaterializeError) as raised:
+        read_settings({option: text}.get)
+    assert str(raised.value) == message
