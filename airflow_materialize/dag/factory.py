@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ from airflow_materialize.connections import airflow_option
 from airflow_materialize.dag.schedule import dag_params, schedule_for
 from airflow_materialize.dag.tasks import asset_group, dag_id, gate, group_id
 from airflow_materialize.definition.parse import parse_project
+from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.errors import Problem
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -43,11 +47,27 @@ def asset_dags(root: str | Path, **dag_defaults: Any) -> dict[str, DAG]:
     folder = folder.parent if folder.is_file() else folder
     wanted = get_parsing_context()
     dags: dict[str, DAG] = {}
-    for pipeline in parse_project(folder, default_connection=airflow_option("default_connection") or ""):
-        identity = dag_id(pipeline.name)
-        if wanted.dag_id in {None, identity}:
-            dags[identity] = build_dag(pipeline, folder, dag_defaults, only_task=wanted.task_id)
+    connection = airflow_option("default_connection") or ""
+    for pipeline in parse_project(folder, _is_wanted(wanted.dag_id), default_connection=connection):
+        if wanted.task_id is None:  # A task's log is about that task.
+            _log_problems(pipeline)
+        try:
+            dag = build_dag(pipeline, folder, dag_defaults, only_task=wanted.task_id)
+        except Exception as error:  # An exception that leaves the loader hides the DAGs of all other pipelines.
+            log.exception("the pipeline %s cannot become a DAG", pipeline.name)
+            dag = broken_dag(pipeline, folder, error, only_task=wanted.task_id)
+        dags[dag.dag_id] = dag
     return dags
+
+
+def _is_wanted(wanted: str | None) -> Callable[[str], bool]:
+    return lambda name: wanted in {None, dag_id(name)}
+
+
+def _log_problems(pipeline: ParsedPipeline) -> None:
+    own = [problem for asset in pipeline.assets for problem in (*asset.problems, *asset.warnings)]
+    for problem in (*pipeline.warnings, *own):
+        log.warning("%s", problem)
 
 
 def build_dag(
@@ -65,15 +85,13 @@ def build_dag(
 
     definition = pipeline.pipeline
     broken = [asset.name for asset in pipeline.assets if asset.problems]
-    for asset in pipeline.assets:
-        for problem in (*asset.problems, *asset.warnings):
-            log.warning("%s", problem)
     own = {
         "dag_display_name": pipeline.name,
         "description": definition.description or None,
         "start_date": _start_date(definition.start_date),
         "catchup": bool(definition.catchup),
-        "max_active_runs": definition.concurrency or 1,
+        # Airflow takes a continuous schedule with one run at a time alone.
+        "max_active_runs": 1 if definition.schedule.endswith("continuous") else definition.concurrency or 1,
         "params": dag_params(definition),
         "tags": sorted({*definition.tags, "materialize", *(["materialize-error"] if broken else [])}),
     }
@@ -84,6 +102,24 @@ def build_dag(
         if upstream in tasks and downstream in tasks:
             tasks[upstream][gate(_shape(pipeline, upstream))] >> tasks[downstream]["run"]
     return dag
+
+
+def broken_dag(pipeline: ParsedPipeline, root: Path, error: Exception, *, only_task: str | None = None) -> DAG:
+    """Build the DAG of a pipeline that cannot be built as it is written: the same tasks, no schedule, each `run` fails.
+
+    Args:
+        pipeline: Its definition.
+        root: The folder of all pipelines.
+        error: What went wrong.
+        only_task: As for `build_dag`.
+    """
+    problem = Problem(pipeline.path, 0, 0, "", f"the pipeline cannot become a DAG: {error}")
+    harmless = replace(
+        pipeline,
+        pipeline=Pipeline.model_construct(name=pipeline.name),
+        assets=tuple(asset.with_problems(problem) for asset in pipeline.assets),
+    )
+    return build_dag(harmless, root, {}, only_task=only_task)
 
 
 def _owns(asset: ParsedAsset, task_id: str) -> bool:

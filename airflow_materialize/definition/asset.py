@@ -33,7 +33,7 @@ PYTHONS = tuple(f"python:3.{minor}" for minor in range(9, 15))
 _NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _LONGEST_NAME = 200
 _TABLE_PARTS = 3
-_MODIFIER = re.compile(r"-?\d+(?:h|ms|ns|m|s|d|M)")
+_MODIFIER = re.compile(r"[+-]?\d+(?:h|ms|ns|m|s|d|M)|0")
 _TEMPLATE = re.compile(r"\{\{|\{%")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,13 +71,13 @@ class PipelineFile:
 
 
 def parse_project(
-    root: Path, only_pipeline: str | None = None, *, default_connection: str = ""
+    root: Path, wanted: Callable[[str], bool] = lambda _: True, *, default_connection: str = ""
 ) -> list[ParsedPipeline]:
     """Read every pipeline below a folder.
 
     Args:
         root: The folder of all pipelines, or that of one pipeline. Paths in messages are relative to it.
-        only_pipeline: Read the assets of the pipeline of this name alone.
+        wanted: Whether to read the assets of the pipeline of a name; all others are left out.
         default_connection: The connection id of tables for which neither asset nor pipeline names one.
     """
     pipelines: dict[str, PipelineFile] = {}
@@ -86,8 +86,7 @@ def parse_project(
         first = pipelines.setdefault(found.pipeline.name, found)
         if first is not found:
             pipelines[found.pipeline.name] = _shared_name(first, found)
-    wanted = pipelines if only_pipeline is None else {only_pipeline} & pipelines.keys()
-    return [_with_assets(pipelines[name], root, default_connection) for name in sorted(wanted)]
+    return [_with_assets(pipelines[name], root, default_connection) for name in sorted(filter(wanted, pipelines))]
 
 
 def parse_folder(

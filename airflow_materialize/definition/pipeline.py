@@ -146,6 +146,6 @@ def _every(schedule: str) -> str:
 
 
 def _is_cron(schedule: str) -> bool:
-    from croniter import croniter  # type: ignore[import-untyped]  # it has no types of its own
+    from croniter import croniter
 
     return bool(croniter.is_valid(schedule))

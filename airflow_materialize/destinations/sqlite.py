@@ -107,7 +107,7 @@ class SQLiteSession(Session):
         return _stored(pa.array([scalar.as_py()], scalar.type))[0]
 
     def create_schema(self, table: Table) -> None:
-        """Do nothing: there is one namespace."""
+        """There is one namespace."""
 
     def create_staging(self, columns: Mapping[str, str], keys: Sequence[str]) -> Table:  # noqa: D102
         staging = self.quote(STAGING)
@@ -154,8 +154,7 @@ class SQLiteSession(Session):
         names = ", ".join(self.quote(name) for name in schema.names)
         limit = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         together = max(1, min(_ROWS_PER_INSERT, limit // width))
-        row = f"({', '.join('?' * width)})"
-        insert = f"INSERT INTO {self.name_of(table)} ({names}) VALUES "
+        row, insert = f"({', '.join('?' * width)})", f"INSERT INTO {self.name_of(table)} ({names}) VALUES "
         count = 0
         for batch in batches:
             columns = [_column(name, batch[name], count) for name in schema.names]

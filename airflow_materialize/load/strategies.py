@@ -141,20 +141,24 @@ def merge(session: Session, publication: Publication) -> list[Statement]:
             newer = f" AND (t.{key} IS NULL OR s.{key} >= t.{key})"
         update = f"UPDATE {target} AS t SET {changes} FROM {staging} AS s WHERE {same_key}{newer}"
         statements.append(Statement(update, counts="updated"))
-    unmatched = f" AS s WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {same_key})"
+    # An outer join, for which SQLite builds an index where the table has none. NOT EXISTS scans the table for each row:
+    # with 20,000 rows on both sides it took 11 s, the join 0.01 s, and the former grows with the square.
+    unmatched = f" AS s LEFT JOIN {target} AS t ON {same_key} WHERE t.{session.quote(publication.keys[0])} IS NULL"
     return [*statements, _insert(session, publication, unmatched)]
 
 
 def matched_rows(session: Session, publication: Publication) -> str:
     """Return the query that counts the staged rows whose key the table has."""
     target, staging = session.name_of(publication.target), session.name_of(publication.staging)
-    matched = f"SELECT 1 FROM {target} AS t WHERE {_same(session, publication.keys)}"
-    return f"SELECT count(*) FROM {staging} AS s WHERE EXISTS ({matched})"
+    keys = ", ".join(f"t.{session.quote(key)}" for key in publication.keys)
+    joined = f"{target} AS t JOIN {staging} AS s ON {_same(session, publication.keys)}"
+    return f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {joined}) AS matched"
 
 
 def _insert(session: Session, publication: Publication, condition: str = "") -> Statement:
     names = ", ".join(session.quote(name) for name in publication.columns)
-    source = f"SELECT {names} FROM {session.name_of(publication.staging)}{condition}"
+    taken = ", ".join(f"s.{session.quote(name)}" for name in publication.columns) if condition else names
+    source = f"SELECT {taken} FROM {session.name_of(publication.staging)}{condition}"
     return Statement(f"INSERT INTO {session.name_of(publication.target)} ({names}) {source}", counts="inserted")
 
 

@@ -9,6 +9,8 @@ import duckdb
 import pytest
 from local_airflow import LocalAirflow
 
+# A secret of the platform. Nothing that this package writes may hold it.
+CANARY = "canary-e7b1f0c2a9"
 PROJECT = Path(__file__).parent / "project"
 
 
@@ -18,6 +20,11 @@ class Deployment:
     def __init__(self, airflow: LocalAirflow, warehouse: Path) -> None:
         self.airflow = airflow
         self.warehouse = warehouse
+
+    @property
+    def canaries(self) -> list[str]:
+        """Secrets of the platform: nothing that this package writes may hold them."""
+        return [CANARY, self.airflow.environment["AIRFLOW__API_AUTH__JWT_SECRET"]]
 
     def rows(self, sql: str) -> list[tuple]:
         """Ask the warehouse, waiting for a load that has the file open."""
@@ -72,7 +79,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> 
     shutil.copytree(PROJECT / "days", home / "dags" / "week")
     for file in (home / "dags" / "week").rglob("*.*"):
         file.write_text(file.read_text().replace("name: days", "name: week").replace("days.", "week."))
+    late = {"conn_type": "duckdb", "host": str(home / "not_yet" / "late.duckdb"), "login": CANARY}
     settings = {
+        "AIRFLOW_CONN_LATE": json.dumps(late),
+        "AIRFLOW_CONN_OTHER": json.dumps({"conn_type": "http", "host": "nowhere", "password": CANARY}),
         "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "duckdb", "host": str(warehouse)}),
         "AIRFLOW__MATERIALIZE__ENVIRONMENTS": str(environments),
     }

@@ -141,6 +141,49 @@ def test_marking_a_run_as_failed_ends_every_process_of_its_asset(deployment):
     deployment.airflow.wait(lambda: not processes_of(USER_CODE), "the child is gone", seconds=20)
 
 
+def test_a_check_that_is_mended_and_cleared_alone_passes_on_the_same_table(deployment):
+    deployment.unpause("clearing")
+    run = deployment.trigger("clearing", "2026-03-02")
+    assert deployment.finished("clearing", run)["clearing__judged.check"] == "failed"
+    text = deployment.airflow.log("clearing", run, "clearing__judged.check")
+    assert "price: max: expected" in text
+    assert deployment.airflow.xcom("clearing", run, "clearing__judged.check")["verdicts"][0]["count"] == 1
+
+    asset = deployment.airflow.dags / "clearing" / "assets" / "judged.py"
+    asset.write_text(asset.read_text().replace("value: 1\n", "value: 10\n"))
+    deployment.clear("clearing", run, "clearing__judged.check")
+    assert deployment.finished("clearing", run)["clearing__judged.check"] == "success"
+
+
+def test_a_load_that_failed_loads_its_kept_file_when_it_is_cleared_alone(deployment):
+    deployment.unpause("clearing")
+    run = deployment.trigger("clearing", "2026-03-03")
+    states = deployment.finished("clearing", run, seconds=180)
+    assert states["clearing__late.run"] == "success"
+    assert states["clearing__late.load"] == "failed"
+    text = deployment.airflow.log("clearing", run, "clearing__late.load")
+    assert "Nothing was changed in clearing.late." in text
+
+    folder = deployment.warehouse.parent / "not_yet"
+    folder.mkdir()
+    deployment.clear("clearing", run, "clearing__late.load")
+    assert deployment.finished("clearing", run)["clearing__late.load"] == "success"
+    with duckdb.connect(str(folder / "late.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM clearing.late").fetchall() == [(3,)]
+
+
+def test_no_secret_of_the_platform_stands_in_anything_that_was_written(deployment):
+    """Logs, the metadata database with XCom and serialized DAGs, staged files, warehouse, scratch: everything."""
+    deployment.unpause("days")
+    run = deployment.trigger("days", "2026-03-06")
+    assert set(deployment.finished("days", run).values()) == {"success"}
+    files = [path for path in deployment.airflow.home.rglob("*") if path.is_file()]
+    assert any(path.name == "airflow.db" for path in files)
+    assert any("task_id=days__appended.run" in str(path) for path in files)
+    for canary in deployment.canaries:
+        assert [str(path) for path in files if canary.encode() in path.read_bytes()] == []
+
+
 def processes_of(word: str) -> list[str]:
     found = subprocess.run(["pgrep", "-f", word], capture_output=True, text=True, check=False)
     return found.stdout.split()

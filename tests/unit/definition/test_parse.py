@@ -148,8 +148,8 @@ def test_the_hash_follows_every_file_that_the_asset_is_made_of(write):
 def test_only_the_wanted_pipeline_is_read(write):
     header = "# @bruin.owner: x\n"
     root = write({"a/pipeline.yml": "name: one\n", "a/assets/x.py": header, "b/y.py": header})
-    assert [pipeline.name for pipeline in parse_project(root, "b")] == ["b"]
-    assert parse_project(root, "absent") == []
+    assert [pipeline.name for pipeline in parse_project(root, lambda name: name == "b")] == ["b"]
+    assert parse_project(root, lambda name: name == "absent") == []
 
 
 def test_a_header_of_comment_lines_says_the_same_as_a_block(write):

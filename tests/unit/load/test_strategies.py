@@ -37,6 +37,7 @@ def sql(session, strategy, publication=PLAIN):
 
 
 INSERT = 'INSERT INTO "orders" ("id", "day", "v") SELECT "id", "day", "v" FROM "staged"'
+NEW = 'INSERT INTO "orders" ("id", "day", "v") SELECT s."id", s."day", s."v" FROM "staged" AS s'
 SAME = 's."id" = t."id"'
 NEWER = '(t."day" IS NULL OR s."day" >= t."day")'
 
@@ -78,7 +79,7 @@ def test_the_statements_of_merge(session):
     ]
     assert sql(session, "merge", replace(PLAIN, updates=("v",))) == [
         f'UPDATE "orders" AS t SET "v" = s."v" FROM "staged" AS s WHERE {SAME} AND {NEWER}',
-        f'{INSERT} AS s WHERE NOT EXISTS (SELECT 1 FROM "orders" AS t WHERE {SAME})',
+        f'{NEW} LEFT JOIN "orders" AS t ON {SAME} WHERE t."id" IS NULL',
     ]
     assert len(sql(session, "merge", replace(PLAIN, updates=()))) == 1
 
@@ -95,3 +96,38 @@ def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_shou
         assert tables <= {'or"ders', "st;age"}
         columns = {column.name for column in tree.find_all(sqlglot.exp.Column)}
         assert columns <= {'i"d', "at", "v--", "'k"}
+
+
+def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):
+    destination = for_connection(resolve("shop", {"shop": f"sqlite://{tmp_path}/shop.db"}))
+    columns = dict.fromkeys(PLAIN.columns, "INTEGER")
+    variants = [
+        PLAIN,
+        replace(PLAIN, replaces_rows=True),
+        replace(PLAIN, bounds=(1, 2)),
+        replace(PLAIN, updates=("v",)),
+    ]
+    with destination.session() as session:
+        session.create_table(PLAIN.target, columns)
+        staging = session.create_staging(columns, PLAIN.keys)
+        for name in STRATEGIES:
+            for variant in variants:
+                publication = replace(variant, staging=staging)
+                queries = [matched_rows(session, publication)]
+                queries += [statement.sql for statement in statements_for(name, session, publication)]
+                for query in queries:
+                    steps = session.rows(f"EXPLAIN QUERY PLAN {query}", [0] * query.count("?"))
+                    assert not _repeated_scans(steps), query
+
+
+def _repeated_scans(steps):
+    """Steps of a plan that read a whole table inside of a loop: in a correlated query, or as the inner side of a join."""
+    correlated = {step for step, _, _, detail in steps if "CORRELATED" in detail}
+    looped, repeated = set(correlated), []
+    for _, parent, _, detail in steps:
+        reads = detail.startswith(("SCAN", "SEARCH"))
+        if detail.startswith("SCAN") and parent in looped:
+            repeated.append(detail)
+        if reads:
+            looped.add(parent)
+    return repeated

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from airflow_materialize.dag.tasks import dag_id, gate, group_id, steps_of
+from airflow_materialize.definition.parsed import Shape
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("orders", "orders"),
+        ("raw.orders", "raw__orders"),
+        ("raw.daily_orders", "raw__daily_orders"),
+        ("a.b.c-d", "a__b__c-d"),
+        ("größe.maß", "größe__maß"),
+    ],
+)
+def test_the_id_of_a_plain_name_is_the_name_with_its_dots_replaced(name, expected):
+    assert group_id(name) == expected
+
+
+@pytest.mark.parametrize("name", ["raw__orders", "_raw.orders", "raw_.orders", "raw orders", "x" * 300, "", "日本 語", "a..b"])
+def test_a_name_that_could_not_be_read_back_gets_an_id_that_ends_in_its_hash(name):
+    assert re.fullmatch(r"[\w-]*___[0-9a-f]{16}", group_id(name))
+    assert len(group_id(name)) < 130
+
+
+def test_no_two_names_have_one_id():
+    letters = random.Random(7)
+    names = {"".join(letters.choices("ab_.-é ", k=letters.randint(1, 7))) for _ in range(20_000)}
+    assert len({group_id(name) for name in names}) == len(names)
+    assert len({dag_id(name) for name in names}) == len(names)
+
+
+def test_every_id_is_one_that_airflow_takes():
+    letters = random.Random(8)
+    for _ in range(2_000):
+        name = "".join(letters.choices("ab_.-é /{}'\"\n", k=letters.randint(1, 300)))
+        assert re.fullmatch(r"[\w-]{1,180}", group_id(name))
+        assert re.fullmatch(r"[\w.-]{1,200}", dag_id(name))
+        assert ".." not in dag_id(name)
+
+
+def test_a_dag_id_keeps_the_dots_of_a_pipelines_name():
+    assert dag_id("sales.daily") == "sales.daily"
+
+
+@pytest.mark.parametrize(
+    ("shape", "steps", "last"),
+    [
+        (Shape(), ("run",), "run"),
+        (Shape(table=True), ("run", "load"), "load"),
+        (Shape(table=True, check=True), ("run", "load", "check"), "check"),
+        (Shape(table=True, check=True, check_warn=True), ("run", "load", "check", "check_warn"), "check"),
+        (Shape(table=True, check_warn=True), ("run", "load", "check_warn"), "load"),
+    ],
+)
+def test_what_depends_on_an_asset_waits_for_its_last_blocking_step(shape, steps, last):
+    assert steps_of(shape) == steps
+    assert gate(shape) == last
