@@ -181,7 +181,7 @@ class Pages:
         yield from self.finish()
         before = self._rows
         try:
-            for batch in _checked(frames, empty_is_no_data=True):
+            for batch in _checked(frames):
                 self._rows += batch.num_rows
                 yield batch
         except ResultError as error:
@@ -238,12 +238,15 @@ def _column(name: Any, values: Any) -> Any:
     raise ResultError(problem, hint="a dict of columns has lists or arrays as its values; one row is [row]")
 
 
-def _checked(batches: Iterable[pa.RecordBatch], *, empty_is_no_data: bool = False) -> Iterator[pa.RecordBatch]:
-    """Pass batches on whose columns have names, each another one."""
+def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Pass batches on whose columns have names, each another one.
+
+    A frame of neither columns nor rows is what `pd.DataFrame([])` gives for no rows: no data, like the empty list.
+    """
     for batch in batches:
         names = batch.schema.names
         if not names:
-            if empty_is_no_data and not batch.num_rows:
+            if not batch.num_rows:
                 continue
             raise ResultError("the frame has no columns", hint="return None where there is no data")
         _check_names(names)

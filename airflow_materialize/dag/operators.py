@@ -175,6 +175,7 @@ class LoadOperator(Step):
         from airflow_materialize.steps import load_step
 
         report = load_step(self.manifest(context), self.workplace(), attempt=_attempt_of(context), log=self.logger)
+        self.log.info("%s", report)
         self.report = report.to_json()
         return self.report
 

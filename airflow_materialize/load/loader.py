@@ -75,9 +75,7 @@ def load_table(
             settle(destination, plan, source, attempt, error)
     if report is None:
         raise MaterializeError(f"The load of {table} ended without a result")
-    report = replace(report, seconds=round(time.monotonic() - started, 3))
-    say(_summary(report))
-    return report
+    return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
 def load_nothing(destination: Destination, plan: RunPlan, *, progress: Progress | None = None) -> LoadReport:
@@ -113,7 +111,6 @@ def load_nothing(destination: Destination, plan: RunPlan, *, progress: Progress 
     report = LoadReport(
         str(table), plan.strategy, "no_data", materialized=bool(changes), rows_total=total, schema_changes=changes
     )
-    say(_summary(report))
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
@@ -253,14 +250,3 @@ def _check_asset(destination: Destination, plan: RunPlan, table: Table) -> None:
             f"{destination.conn_type} cannot promise that rows are appended exactly once",
             hint="materialization.guarantee: at_least_once accepts that a retry may append them again",
         )
-
-
-def _summary(report: LoadReport) -> str:
-    if report.outcome == "no_data":
-        return f"{report.table}: no data, " + ("table created empty" if report.materialized else "nothing to do")
-    if report.outcome != "loaded":
-        return f"{report.table}: {report.outcome.replace('_', ' ')}, nothing was changed ({report.rows_total} rows)"
-    return (
-        f"{report.table}: {report.strategy} of {report.rows_in} rows: {report.rows_inserted} inserted,"
-        f" {report.rows_updated} updated, {report.rows_deleted} deleted; the table has {report.rows_total} rows"
-    )

@@ -131,8 +131,13 @@ def test_a_frame_with_columns_and_no_rows_is_a_result(result, tmp_path):
     assert (table.num_rows, table.schema) == (0, pa.schema([("id", pa.int64())]))
 
 
-@pytest.mark.parametrize("result", [pd.DataFrame(), pd.DataFrame(index=[1]), pl.DataFrame(), pa.table({}), {}])
-def test_a_frame_without_columns_is_an_error(result, tmp_path):
+@pytest.mark.parametrize("result", [pd.DataFrame(), pd.DataFrame([]), pl.DataFrame(), pa.table({})])
+def test_a_frame_of_neither_columns_nor_rows_is_no_data(result, tmp_path):
+    assert staged(result, tmp_path) is None
+
+
+@pytest.mark.parametrize("result", [pd.DataFrame(index=[1]), {}])
+def test_rows_without_columns_are_an_error(result, tmp_path):
     assert "no columns" in problem(result, tmp_path) or "is empty" in problem(result, tmp_path)
 
 

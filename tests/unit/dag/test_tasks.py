@@ -23,7 +23,9 @@ def test_the_id_of_a_plain_name_is_the_name_with_its_dots_replaced(name, expecte
     assert group_id(name) == expected
 
 
-@pytest.mark.parametrize("name", ["raw__orders", "_raw.orders", "raw_.orders", "raw orders", "x" * 300, "", "日本 語", "a..b"])
+@pytest.mark.parametrize(
+    "name", ["raw__orders", "_raw.orders", "raw_.orders", "raw orders", "x" * 300, "", "日本 語", "a..b"]
+)
 def test_a_name_that_could_not_be_read_back_gets_an_id_that_ends_in_its_hash(name):
     assert re.fullmatch(r"[\w-]*___[0-9a-f]{16}", group_id(name))
     assert len(group_id(name)) < 130
