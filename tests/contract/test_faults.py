@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-# ruff: noqa: S311  # dice of a test
+# dice of a test
 
 ROWS = 4000
 OLD = list(range(ROWS))
