@@ -39,6 +39,10 @@ class RunReport(_Report):
     bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        staged = f"{self.rows:,} rows staged, {self.bytes / 1e6:,.1f} MB"
+        return {"data": staged, "no_data": "no data", "script": "done"}[self.outcome]
+
 
 @dataclass(frozen=True)
 class LoadReport(_Report):

@@ -9,10 +9,8 @@ import sys
 from pathlib import Path
 
 from airflow_materialize import __version__
-from airflow_materialize.errors import AssetError, MaterializeError
-
-# What a shell script can tell apart: all is well; an asset or a check failed; wrong usage or an invalid asset.
-FINE, FAILED, INVALID = 0, 1, 2
+from airflow_materialize.cli import INVALID
+from airflow_materialize.errors import MaterializeError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,12 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     _set_up_logging()
     try:
         return int(options.verb(options))
-    except AssetError as error:
+    except MaterializeError as error:
+        # What happens to an asset stands in the result of `run`: this is about the call itself.
         print(error, file=sys.stderr)
         return INVALID
-    except MaterializeError as error:
-        print(error, file=sys.stderr)
-        return FAILED
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from typing import Any
 
+from airflow_materialize.cli import FAILED, FINE, INVALID
 from airflow_materialize.errors import AssetError, MaterializeError
 from airflow_materialize.local import STEPS, AssetResult, materialize
 
@@ -30,8 +31,8 @@ def run(options: argparse.Namespace) -> int:
         watch=partial(_show, keeps="load" not in only),
     )
     if any(isinstance(asset.error, AssetError) for asset in result.assets.values()):
-        return 2
-    return 0 if result.success else 1
+        return INVALID
+    return FINE if result.success else FAILED
 
 
 def _show(asset: AssetResult, step: str, *, keeps: bool) -> None:
@@ -49,9 +50,7 @@ def _show(asset: AssetResult, step: str, *, keeps: bool) -> None:
 
 def _summary(asset: AssetResult, step: str) -> str:
     if step == "run" and asset.run:
-        seconds = sum(asset.run.seconds.values())
-        said = {"data": f"{asset.run.rows:,} rows staged", "no_data": "no data", "script": "done"}[asset.run.outcome]
-        return f"{said}  {seconds:.2f} s"
+        return f"{asset.run}  {sum(asset.run.seconds.values()):.2f} s"
     if step == "load" and asset.load:
         return f"{asset.load}  {asset.load.seconds:.2f} s"
     if step == "check" and asset.check:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from airflow_materialize.cli import FINE, INVALID
 from airflow_materialize.connections import airflow_option
 from airflow_materialize.definition.select import Selection, select_assets
 from airflow_materialize.errors import Problem
@@ -22,7 +23,7 @@ def validate(path: Path) -> int:
         errors = sum(problem.severity == "error" for problem in problems)
         failed = failed or bool(errors)
         print(f"{selection.pipeline.name}: {_count(len(selection.names), 'asset')}, {_count(errors, 'problem')}")
-    return 2 if failed else 0
+    return INVALID if failed else FINE
 
 
 def _problems(selection: Selection) -> list[Problem]:

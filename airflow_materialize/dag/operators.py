@@ -142,6 +142,8 @@ class MaterializeOperator(Step):
             child=self.child,
             log=self.logger,
         )
+        phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in manifest.report.seconds.items())
+        self.log.info("%s: %s (%s)", parsed.name, manifest.report, phases)
         self.report = manifest.report.to_json()
         return manifest.to_json()
 

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from airflow_materialize import AssetError, MaterializeError, materialize
+from airflow_materialize.execution.interpreter import search_path
+
+PYTHONS = [
+    version
+    for version in ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+    if any(Path(folder, f"python{version}").exists() for folder in search_path(os.environ))
+]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, environments: Path, monkeypatch: pytest.MonkeyPatch):
+    """Writes a pipeline `shop` on DuckDB and runs it."""
+    monkeypatch.setenv("AIRFLOW__MATERIALIZE__ENVIRONMENTS", str(environments))
+    monkeypatch.setenv("AIRFLOW__MATERIALIZE__STAGED_FILES", str(tmp_path / "staged"))
+    (tmp_path / "shop" / "assets").mkdir(parents=True)
+    (tmp_path / "shop" / "pipeline.yml").write_text(
+        "name: shop\ndefault_connections: {duckdb: warehouse}\nvariables: {size: {type: integer, default: 3}}\n"
+    )
+
+    class Shop:
+        folder = tmp_path / "shop"
+        warehouse = tmp_path / "warehouse.duckdb"
+
+        def write(self, name: str, body: str, header: str = "materialization: {type: table}\n") -> Path:
+            path = self.folder / "assets" / f"{name}.py"
+            path.write_text(f'"""@bruin\n{header}@bruin"""\n{body}')
+            return path
+
+        def run(self, *paths, **options):
+            urls = {"warehouse": f"duckdb:///{self.warehouse}"}
+            return materialize(paths or self.folder, connections=urls, **options)
+
+        def rows(self, sql: str) -> list[tuple]:
+            with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+                return connection.execute(sql).fetchall()
+
+    return Shop()
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_an_asset_runs_on_each_python_at_hand(shop, version):
+    shop.write(
+        "versions",
+        "import platform\n\ndef materialize():\n    yield {'python': platform.python_version()}\n",
+        f"image: python:{version}\nmaterialization: {{type: table}}\n",
+    )
+    assert shop.run().rows("versions") == 1
+    ((found,),) = shop.rows("SELECT python FROM versions")
+    assert found.startswith(f"{version}.")
+
+
+def test_assets_run_after_what_they_depend_on(shop):
+    shop.write("a", "def materialize():\n    return [{'x': 1}]\n", "depends: [b]\nmaterialization: {type: table}\n")
+    shop.write("b", "def materialize():\n    return [{'x': 1}]\n")
+    assert list(shop.run().assets) == ["b", "a"]
+
+
+def test_a_failed_asset_stops_only_what_depends_on_it(shop):
+    shop.write("bad", "def materialize():\n    raise ValueError('no')\n")
+    shop.write(
+        "child", "def materialize():\n    return [{'x': 1}]\n", "depends: [bad]\nmaterialization: {type: table}\n"
+    )
+    shop.write("other", "def materialize():\n    return [{'x': 1}]\n")
+    result = shop.run(raise_on_error=False)
+    assert not result.success
+    assert result.assets["child"].skipped == "bad"
+    assert result.assets["other"].success
+    with pytest.raises(MaterializeError, match="ValueError: no"):
+        shop.run()
+
+
+@pytest.mark.parametrize(("blocking", "runs"), [("true", False), ("false", True)])
+def test_a_check_that_fails_stops_what_depends_on_it_if_it_is_blocking(shop, blocking, runs):
+    check = f"columns: [{{name: x, checks: [{{name: max, value: 0, blocking: {blocking}}}]}}]\n"
+    shop.write("judged", "def materialize():\n    return [{'x': 1}]\n", f"materialization: {{type: table}}\n{check}")
+    shop.write("child", "print(1)\n", "depends: [judged]\n")
+    result = shop.run(raise_on_error=False)
+    assert not result.success
+    assert (result.assets["child"].skipped == "") is runs
+
+
+def test_an_append_adds_once_per_call(shop):
+    shop.write(
+        "log", "def materialize():\n    return [{'x': 1}]\n", "materialization: {type: table, strategy: append}\n"
+    )
+    shop.run()
+    shop.run()
+    assert shop.rows("SELECT count(*) FROM log") == [(2,)]
+
+
+def test_a_full_refresh_starts_at_the_start_date_and_replaces_the_table(shop):
+    header = "start_date: '2026-01-01'\nmaterialization: {type: table, strategy: append}\n"
+    shop.write(
+        "days", "import os\n\ndef materialize():\n    return [{'start': os.environ['BRUIN_START_DATE']}]\n", header
+    )
+    shop.run(start="2026-04-01", end="2026-04-01")
+    shop.run(start="2026-04-02", end="2026-04-02")
+    assert shop.rows("SELECT start FROM days ORDER BY 1") == [("2026-04-01",), ("2026-04-02",)]
+    shop.run(full_refresh=True)
+    assert shop.rows("SELECT start FROM days") == [("2026-01-01",)]
+
+
+def test_variables_reach_the_asset(shop):
+    body = (
+        "from bruin import context\n\ndef materialize():\n    return [{'n': n} for n in range(context.vars['size'])]\n"
+    )
+    shop.write("sized", body)
+    assert shop.run().rows("sized") == 3
+    assert shop.run(variables={"size": 5}).rows("sized") == 5
+    with pytest.raises(MaterializeError, match="has no variable sise"):
+        shop.run(variables={"sise": 5})
+
+
+def test_a_file_is_looked_at_alone(shop):
+    good = shop.write("good", "def materialize():\n    return [{'x': 1}]\n")
+    shop.write("bad", "", "nonsense: 1\n")
+    assert shop.run(good).success
+    with pytest.raises(AssetError):
+        shop.run()
+
+
+def test_load_alone_takes_the_newest_file_that_run_alone_kept(shop):
+    path = shop.write("x", "def materialize():\n    return [{'x': 1}]\n")
+    kept = shop.run(path, only=["run"]).assets["x"].staged
+    shop.write("x", "def materialize():\n    return [{'x': 2}]\n")
+    newest = shop.run(path, only=["run"]).assets["x"].staged
+    assert kept.exists()
+    shop.run(path, only=["load"])
+    assert shop.rows("SELECT * FROM x") == [(2,)]
+    assert not newest.exists()
+
+
+def test_modules_beside_the_asset_in_its_pipeline_and_in_the_repository_can_be_imported(shop):
+    (shop.folder.parent / ".git").mkdir()
+    (shop.folder / "assets" / "beside.py").write_text("NUMBER = 1\n")
+    (shop.folder / "in_pipeline.py").write_text("NUMBER = 2\n")
+    (shop.folder.parent / "in_repository.py").write_text("NUMBER = 3\n")
+    shop.write(
+        "sums",
+        "import beside, in_pipeline, in_repository\n\ndef materialize():\n"
+        "    return [{'x': beside.NUMBER + in_pipeline.NUMBER + in_repository.NUMBER}]\n",
+    )
+    shop.run()
+    assert shop.rows("SELECT * FROM sums") == [(6,)]
+    assert not list(shop.folder.rglob("__pycache__"))
