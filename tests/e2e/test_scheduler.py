@@ -168,8 +168,9 @@ def test_a_load_that_failed_loads_its_kept_file_when_it_is_cleared_alone(deploym
     folder.mkdir()
     deployment.clear("clearing", run, "clearing__late.load")
     assert deployment.finished("clearing", run)["clearing__late.load"] == "success"
-    with duckdb.connect(str(folder / "late.duckdb"), read_only=True) as connection:
-        assert connection.execute("SELECT count(*) FROM clearing.late").fetchall() == [(3,)]
+    report = deployment.airflow.xcom("clearing", run, "clearing__late.load")
+    assert (report["outcome"], report["rows_inserted"]) == ("loaded", 3)
+    assert "user code ran" not in deployment.airflow.log("clearing", run, "clearing__late.load", 2)
 
 
 def test_no_secret_of_the_platform_stands_in_anything_that_was_written(deployment):
