@@ -25,14 +25,11 @@ ASSET_FIELDS_WITHOUT_EFFECT: dict[str, str] = {
         "",
     ),
     "enabled": "true",
-    "refresh_restricted": "false",
-    "full_refresh_restricted": "false",
     "columns[].nullable": "true",
     "columns[].sensitive": "false",
     "materialization.on_duplicate_key": "error",
     "materialization.on_null_key": "error",
     "materialization.publish": "at_once",
-    "materialization.guarantee": "exactly_once",
     "parameters": "",
 }
 
