@@ -121,8 +121,8 @@ class LocalAirflow:
             )
         return done.stdout
 
-    def backfill(self, dag_id: str, first: str, last: str, max_active_runs: int) -> None:
-        """Run `airflow backfill create` for the days `first` to `last`.
+    def backfill(self, dag_id: str, first: str, last: str, *, max_active_runs: int, conf: str = "{}") -> None:
+        """Run `airflow backfill create` for the days `first` to `last`, each run with the JSON `conf`.
 
         SQLite takes one writer at a time, and a run that cannot be written is not tried again. So the scheduler stands
         still for the two seconds of the command; where it was stopped amid a write of its own, all is tried again.
@@ -132,7 +132,7 @@ class LocalAirflow:
         for attempt in (1, 2, 3):
             os.kill(scheduler, signal.SIGSTOP)
             try:
-                self.cli(*command, "--max-active-runs", str(max_active_runs))
+                self.cli(*command, "--max-active-runs", str(max_active_runs), "--dag-run-conf", conf)
             except RuntimeError as error:
                 if "database is locked" not in str(error) or attempt == 3:
                     raise

@@ -69,6 +69,22 @@ def test_a_backfill_of_seven_days_with_four_runs_at_a_time_equals_one_run_after_
     assert deployment.rows("SELECT count(*) FROM week.appended") == [(800,)]
 
 
+def test_a_full_refresh_in_a_backfill_is_refused_with_the_one_run_that_does_it(deployment):
+    deployment.unpause("clearing")
+    conf = '{"full_refresh": true}'
+    deployment.airflow.backfill("clearing", "2026-02-02", "2026-02-02", max_active_runs=1, conf=conf)
+
+    def ended() -> list[dict]:
+        runs = [run for run in deployment.airflow.runs("clearing") if run["run_type"] == "backfill"]
+        return [run for run in runs if run["state"] in {"success", "failed"}]
+
+    (run,) = deployment.airflow.wait(ended, "the backfill ends", seconds=120)
+    text = deployment.airflow.log("clearing", run["dag_run_id"], "clearing__judged.run")
+    assert "full_refresh in the conf of a backfill" in text
+    assert "airflow dags trigger clearing --conf" in text
+    assert run["state"] == "failed"
+
+
 def test_a_step_that_is_cleared_alone_never_doubles_a_row(deployment):
     deployment.unpause("days")
     run = deployment.trigger("days", "2026-03-04")
