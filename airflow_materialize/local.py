@@ -157,6 +157,8 @@ class _Run:
     def asset(self, parsed: ParsedAsset) -> AssetResult:
         """Do the steps of one asset."""
         result = AssetResult(parsed.name)
+        for warning in parsed.warnings:
+            log.warning("%s", warning)
         try:
             if parsed.asset is None:
                 raise AssetError(parsed.problems, unchanged=parsed.name)

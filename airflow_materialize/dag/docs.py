@@ -18,6 +18,7 @@ def doc_md(parsed: ParsedAsset) -> str:
         parts.append(f"**This asset cannot run as it is written:**\n\n```text\n{problems}\n```")
     if parsed.asset is not None:
         parts += _about(parsed.asset)
+    parts += [f"- {warning}" for warning in map(str, parsed.warnings)]
     parts.append(f"Source: `{parsed.path}`")
     return "\n\n".join(parts)
 

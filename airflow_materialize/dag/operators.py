@@ -124,6 +124,8 @@ class MaterializeOperator(Step):
         from airflow_materialize.steps import run_step
 
         parsed, workplace = self.parsed, self.workplace()
+        for warning in parsed.warnings:
+            self.log.warning("%s", warning)
         if parsed.asset is None:
             raise AssetError(parsed.problems, unchanged=parsed.name)
         self.refuse_lonely_folder(workplace)

@@ -89,6 +89,11 @@ def test_a_broken_asset_keeps_its_tasks_and_edges_and_the_others_are_as_they_wer
     assert "did you mean 'unique'?" in after.get_task("a.run").doc_md
 
 
+def test_a_field_without_effect_is_named_in_the_docs_of_its_tasks(project):
+    dag = asset_dags(project({"a": "timeout: 10m\n"}))["shop"]
+    assert "shop/assets/a.py:3:1: warning: timeout: has no effect in this version" in dag.get_task("a.run").doc_md
+
+
 def test_a_broken_pipeline_file_keeps_the_dag_and_its_tasks(project):
     before = asset_dags(project({"a": TABLE}))["shop"]
     after = asset_dags(project({"a": TABLE}, "name: shop\nschedul: daily\n"))["shop"]

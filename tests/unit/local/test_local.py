@@ -120,6 +120,13 @@ def test_variables_reach_the_asset(shop):
         shop.run(variables={"sise": 5})
 
 
+def test_a_field_without_effect_is_a_warning_when_its_asset_runs(shop, caplog):
+    shop.write("x", "print(1)\n", "timeout: 10m\n")
+    with caplog.at_level("WARNING", logger="airflow_materialize"):
+        assert shop.run().success
+    assert "shop/assets/x.py:2:1: warning: timeout: has no effect in this version" in caplog.messages
+
+
 def test_a_file_is_looked_at_alone(shop):
     good = shop.write("good", "def materialize():\n    return [{'x': 1}]\n")
     shop.write("bad", "", "nonsense: 1\n")
