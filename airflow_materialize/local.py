@@ -16,7 +16,8 @@ from airflow_materialize.definition.graph import AssetGraph
 from airflow_materialize.definition.select import Selection, select_assets
 from airflow_materialize.errors import AssetError, MaterializeError
 from airflow_materialize.plan.interval import Interval, inclusive_days
-from airflow_materialize.plan.run_plan import Trigger, plan_run
+from airflow_materialize.plan.planning import plan_run
+from airflow_materialize.plan.run_plan import Trigger
 from airflow_materialize.report import CheckReport, LoadReport, RunReport
 from airflow_materialize.settings import read_settings
 from airflow_materialize.steps import Workplace, check_step, load_step, run_step

@@ -71,7 +71,8 @@ def load(place: Path, rows: int, strategy: str, url: str) -> Callable[[], None]:
     from airflow_materialize.definition.parse import parse_project
     from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.interval import Interval
-    from airflow_materialize.plan.run_plan import Trigger, plan_run
+    from airflow_materialize.plan.planning import plan_run
+    from airflow_materialize.plan.run_plan import Trigger
     from airflow_materialize.report import RunReport
     from airflow_materialize.settings import Settings
     from airflow_materialize.staged_file import Manifest, part_path, seal

@@ -120,7 +120,7 @@ class MaterializeOperator(Step):
         """Plan the run, run user code, stage its result."""
         from airflow_materialize.dag.trigger import trigger_of
         from airflow_materialize.execution.process import Child
-        from airflow_materialize.plan.run_plan import plan_run
+        from airflow_materialize.plan.planning import plan_run
         from airflow_materialize.steps import run_step
 
         parsed, workplace = self.parsed, self.workplace()

@@ -10,7 +10,8 @@ from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval
-from airflow_materialize.plan.run_plan import PLAN_VERSION, RunPlan, Trigger, bruin_environment, plan_run
+from airflow_materialize.plan.planning import plan_run
+from airflow_materialize.plan.run_plan import PLAN_VERSION, RunPlan, Trigger, bruin_environment
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 APRIL_1 = Interval(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 4, 2, tzinfo=UTC), "the DAG run's data interval")

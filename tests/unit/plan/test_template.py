@@ -9,7 +9,8 @@ from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval
-from airflow_materialize.plan.run_plan import RunPlan, Trigger, plan_run
+from airflow_materialize.plan.planning import plan_run
+from airflow_materialize.plan.run_plan import RunPlan, Trigger
 from airflow_materialize.plan.template import bruin_names, render
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)

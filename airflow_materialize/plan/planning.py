@@ -1,0 +1,105 @@
+"""What a run will do: from a header and what started the run to its plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.plan.interval import NO_INTERVAL_HINT, Interval, first_moment, modify
+from airflow_materialize.plan.run_plan import RunPlan, Trigger
+from airflow_materialize.plan.template import bruin_names, render
+from airflow_materialize.plan.variables import describe_variables, resolve_variables
+
+
+def plan_run(
+    asset: Asset, pipeline: Pipeline, trigger: Trigger, *, source: str, source_hash: str, default_connection: str = ""
+) -> RunPlan:
+    """Decide what a run of an asset will do.
+
+    Args:
+        asset: The header, with everything inherited from the pipeline filled in.
+        pipeline: The asset's pipeline.
+        trigger: What started the run.
+        source: The asset's file, relative to the root of all pipelines.
+        source_hash: SHA-256 of what the asset is made of, hexadecimal.
+        default_connection: The connection id of an asset that names none.
+
+    Raises:
+        MaterializeError: The interval cannot be what header and trigger say, or a variable's value is wrong.
+    """
+    full_refresh, notes = _full_refresh(asset, trigger)
+    interval = trigger.interval
+    if full_refresh:
+        interval, more = _refreshed_interval(asset, pipeline, trigger)
+        notes += more
+    declared = asset.materialization.strategy if asset.materialization else ""
+    plan = RunPlan(
+        asset=asset,
+        pipeline=pipeline.name,
+        source=source,
+        source_hash=source_hash,
+        dag_id=trigger.dag_id,
+        run_id=trigger.run_id,
+        run_type=trigger.run_type,
+        interval=interval,
+        full_refresh=full_refresh,
+        strategy="create+replace" if full_refresh and declared else declared,
+        connection=asset.connection or default_connection,
+        map_index=trigger.map_index,
+        variables=resolve_variables(pipeline, trigger.variables),
+        variables_schema=describe_variables(pipeline),
+        notes=notes,
+    )
+    return replace(plan, interval=_modified_interval(plan, trigger.execution_time))
+
+
+def _full_refresh(asset: Asset, trigger: Trigger) -> tuple[bool, tuple[str, ...]]:
+    restricted = asset.full_refresh_restricted
+    if restricted is None:
+        restricted = asset.refresh_restricted
+    if trigger.full_refresh and restricted:
+        return False, (f"{asset.name} restricts full refreshes: this run is an incremental one.",)
+    return trigger.full_refresh, ()
+
+
+def _refreshed_interval(asset: Asset, pipeline: Pipeline, trigger: Trigger) -> tuple[Interval | None, tuple[str, ...]]:
+    """Return the interval of a full refresh, and what to say of it."""
+    interval = trigger.interval
+    if interval is None or trigger.start_given:
+        return interval, ()
+    owner, text = ("asset", asset.start_date) if asset.start_date else ("pipeline", pipeline.start_date)
+    if not text:
+        note = f"Neither {asset.name} nor its pipeline has a start_date: the full refresh covers {interval}."
+        return interval, (note,)
+    start = first_moment(text, f"start_date of the {owner}")
+    if start >= interval.end:
+        raise MaterializeError(
+            f"A full refresh of {asset.name} would start at the {owner}'s start_date {text}, "
+            f"and this run's interval ends at {interval.end.isoformat()}",
+            hint="give the DAG run a start_date, or an end_date that lies later",
+        )
+    rule = f"from the {owner}'s start_date to the end of {interval.rule or 'the run'}"
+    return Interval(start, interval.end, rule), ()
+
+
+def _modified_interval(plan: RunPlan, execution_time: datetime) -> Interval | None:
+    modifiers = plan.asset.interval_modifiers
+    if plan.interval is None:
+        _refuse_without_interval(plan)
+        return None
+    names = bruin_names(plan, execution_time)
+    return modify(plan.interval, render(modifiers.start, names), render(modifiers.end, names))
+
+
+def _refuse_without_interval(plan: RunPlan) -> None:
+    modifiers, materialization = plan.asset.interval_modifiers, plan.asset.materialization
+    reason = ""
+    if modifiers.start or modifiers.end:
+        reason = "interval_modifiers"
+    elif plan.strategy == "delete+insert" and materialization and materialization.delete_by == "interval":
+        reason = "delete_by: interval"
+    if reason:
+        raise MaterializeError(f"{plan.asset.name} has {reason}, and this run has no interval", hint=NO_INTERVAL_HINT)
