@@ -208,7 +208,7 @@ class CheckOperator(Step):
         )
         self.report = report.to_json()
         for verdict in report.verdicts:
-            self.log.info("%s", verdict)
+            (self.log.info if verdict.passed else self.log.error)("%s", verdict)
         if report.failed:
             context["ti"].xcom_push(key="return_value", value=self.report)
             raise MaterializeError(explain(report))

@@ -211,6 +211,8 @@ class DuckDB(Destination):
             return
 
         def open_file() -> duckdb.DuckDBPyConnection:
+            if not read_only and not path.exists():
+                _create(path)
             opened: duckdb.DuckDBPyConnection = (
                 hook.get_conn() if hook else duckdb.connect(str(path), read_only=read_only)
             )
@@ -222,6 +224,14 @@ class DuckDB(Destination):
                 yield DuckDBSession(connection)
             finally:
                 connection.close()
+
+
+def _create(path: Path) -> None:
+    """Make an empty database that appears whole: a process that dies amid the first write leaves an unreadable file."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    duckdb.connect(str(draft)).close()
+    draft.rename(path)
 
 
 def _path(connection: Connection, hook: Any) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -206,11 +206,12 @@ class SQLite(Destination):
 
     @contextmanager
     def session(  # noqa: D102
+        # SQLite has no place to tell the purpose.
         self,
         *,
         read_only: bool = False,
-        purpose: str = "",  # noqa: ARG002  # SQLite has no place to tell it
-        progress: Progress | None = None,
+        purpose: str = "",
+        progress: Progress | None = None,  # noqa: ARG002
     ) -> Iterator[Session]:
         path = self.connection.host
         if path and path != ":memory:":
@@ -224,22 +225,24 @@ class SQLite(Destination):
 
 
 def _opened(connection: Connection, path: str) -> sqlite3.Connection:
-    try:
-        opened = connection.hook().get_conn() if connection.hook else sqlite3.connect(path)
-        [(file,)] = opened.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchall()
-    except sqlite3.Error as error:
-        raise MaterializeError(
-            f"The SQLite file of connection {connection.conn_id!r} cannot be opened: {error}",
-            hint='its path as host, written as JSON: {"conn_type": "sqlite", "host": "/srv/shop.db"}',
-        ) from error
-    # The hook makes a URI of the path, in which some characters mean something else.
-    if not file or (path and str(Path(file).resolve()) != path):
-        opened.close()
-        raise MaterializeError(
-            f"Connection {connection.conn_id!r} names no SQLite file"
-            + (f": {path!r} leads to {file!r}" if file else ""),
-            hint="the path of a file as host, without '?', '#' and '%'",
-        )
+    with ExitStack() as failed:
+        try:
+            opened = connection.hook().get_conn() if connection.hook else sqlite3.connect(path)
+            failed.callback(opened.close)
+            [(file,)] = opened.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchall()
+        except sqlite3.Error as error:
+            raise MaterializeError(
+                f"The SQLite file of connection {connection.conn_id!r} cannot be opened: {error}",
+                hint='its path as host, written as JSON: {"conn_type": "sqlite", "host": "/srv/shop.db"}',
+            ) from error
+        # The hook makes a URI of the path, in which some characters mean something else.
+        if not file or (path and str(Path(file).resolve()) != path):
+            leads = f": {path!r} leads to {file!r}" if file else ""
+            raise MaterializeError(
+                f"Connection {connection.conn_id!r} names no SQLite file{leads}",
+                hint="the path of a file as host, without '?', '#' and '%'",
+            )
+        failed.pop_all()
     return opened
 
 

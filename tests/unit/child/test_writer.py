@@ -173,8 +173,9 @@ def test_no_space_comes_with_what_to_do(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(module.os, "open", full)
-    with pytest.raises(WriteError, match="No space left on device") as caught:
-        write(tmp_path / "f", [batch(a=[1])])
+    with monkeypatch.context() as patched:
+        patched.setattr(module.os, "open", full)
+        with pytest.raises(WriteError, match="No space left on device") as caught:
+            write(tmp_path / "f", [batch(a=[1])])
 
     assert caught.value.hint.startswith("free space on that disk")

@@ -44,6 +44,23 @@ def test_other_names_are_refused(destination, name):
         destination.table(name)
 
 
+def test_a_database_whose_making_is_cut_short_is_made_by_the_next_load(destination, path):
+    script = (
+        "import resource, sys\nfrom airflow_materialize.connections import resolve\n"
+        "from airflow_materialize.destinations.base import for_connection\n"
+        "destination = for_connection(resolve('shop', {'shop': sys.argv[1]}))\n"
+        "import airflow_materialize.destinations.duckdb\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "with destination.session(): pass\n"
+    )
+    command = [sys.executable, "-c", script, f"duckdb://{path}"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+    assert not path.exists()
+    with destination.session() as session:
+        session.execute("CREATE TABLE t (id INTEGER)")
+    assert sorted(file.name for file in path.parent.iterdir()) == ["shop.db", "shop.db.gate", "shop.db.lock"]
+
+
 def test_a_file_may_be_called_like_a_schema(tmp_path):
     destination = for_connection(resolve("shop", {"shop": f"duckdb://{tmp_path}/raw.db"}))
     table = destination.table("raw.orders")
