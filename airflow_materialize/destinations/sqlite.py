@@ -206,13 +206,9 @@ class SQLite(Destination):
 
     @contextmanager
     def session(  # noqa: D102
-        # SQLite has no place to tell the purpose.
-        self,
-        *,
-        read_only: bool = False,
-        purpose: str = "",
-        progress: Progress | None = None,  # noqa: ARG002
+        self, *, read_only: bool = False, purpose: str = "", progress: Progress | None = None
     ) -> Iterator[Session]:
+        del purpose  # SQLite has no place to tell it.
         path = self.connection.host
         if path and path != ":memory:":
             path = str(self.connection.file(path))
