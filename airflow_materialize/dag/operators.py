@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -57,9 +58,9 @@ class Step(BaseOperator):
             kind = AirflowException if self.may_pass(error) else AirflowFailException
             raise kind(str(error)) from None
 
+    @abstractmethod
     def do(self, context: Context) -> Any:
         """Do the work of this step and return its XCom."""
-        raise NotImplementedError
 
     def may_pass(self, error: MaterializeError) -> bool:
         """Whether another try may succeed."""

@@ -154,7 +154,7 @@ def test_marking_a_run_as_failed_ends_every_process_of_its_asset(deployment):
     path = f"dags/fragile/dagRuns/{run}/taskInstances/fragile__slow.run"
     deployment.airflow.api("PATCH", path, {"new_state": "failed"})
 
-    deployment.airflow.wait(lambda: not processes_of(USER_CODE), "the child is gone", seconds=20)
+    assert deployment.airflow.wait(lambda: not processes_of(USER_CODE), "the child is gone", seconds=20)
 
 
 def test_a_check_that_is_mended_and_cleared_alone_passes_on_the_same_table(deployment):
