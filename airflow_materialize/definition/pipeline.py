@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -145,7 +145,17 @@ def _every(schedule: str) -> str:
     return schedule
 
 
-def _is_cron(schedule: str) -> bool:
-    from croniter import croniter
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
-    return bool(croniter.is_valid(schedule))
+
+def _is_cron(schedule: str) -> bool:
+    from croniter import CroniterBadDateError, croniter
+
+    if not croniter.is_valid(schedule):
+        return False
+    try:
+        croniter(schedule, _SOME_DAY).get_next()
+    except CroniterBadDateError:
+        # It never comes, as 31 February. Airflow looks for its next run when it stores the DAG, and fails there.
+        return False
+    return True

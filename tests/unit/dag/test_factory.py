@@ -109,12 +109,17 @@ def test_a_cycle_breaks_its_assets_and_no_dag(project):
     assert "cycle" not in dag.get_task("c.run").doc_md
 
 
-def test_a_pipeline_that_cannot_be_built_hides_no_other(project, monkeypatch):
+def test_a_pipeline_that_airflow_refuses_keeps_its_dag_and_hides_no_other(project):
     root = project({"a": ""})
     (root / "second" / "assets").mkdir(parents=True)
-    (root / "second" / "pipeline.yml").write_text("name: second\nschedule: '0 0 31 2 *'\n")
-    (root / "second" / "assets" / "b.py").write_text('"""@bruin\n@bruin"""\n')
-    assert {dag: asset_dags(root)[dag].task_ids for dag in asset_dags(root)} == {"shop": ["a.run"], "second": ["b.run"]}
+    (root / "second" / "pipeline.yml").write_text(f"name: second\nschedule: daily\ntags: [{'x' * 101}]\n")
+    (root / "second" / "assets" / "b.py").write_text('"""@bruin\nname: b\n@bruin"""\n')
+    dags = asset_dags(root)
+    assert {name: dag.task_ids for name, dag in dags.items()} == {"shop": ["a.run"], "second": ["b.run"]}
+    assert dags["shop"].get_task("a.run").parsed.problems == ()
+    (problem,) = dags["second"].get_task("b.run").parsed.problems
+    assert str(problem).startswith("second: the pipeline cannot become a DAG: ")
+    assert "100 characters" in str(problem)
 
 
 def test_a_worker_builds_the_one_asset_that_its_task_needs(project, monkeypatch):
