@@ -145,6 +145,7 @@ def _every(schedule: str) -> str:
     return schedule
 
 
+# The same at every parse, so that the answer is, too.
 _SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -77,6 +77,10 @@ BROKEN = {
         "name: sales\nschedule: 61 0 * * *\n",
         [f"2:1: schedule: '61 0 * * *' is no schedule (one of: {WORDS})"],
     ),
+    "a day that never comes": (
+        "name: sales\nschedule: 0 0 31 2 *\n",
+        [f"2:1: schedule: '0 0 31 2 *' is no schedule (one of: {WORDS})"],
+    ),
     "every": (
         "name: sales\nschedule: '@every day'\n",
         ["2:1: schedule: '@every day' is no schedule (@every and a duration, as @every 1h30m)"],
