@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench reference clean
 
 demo: $(READY)
 	$(BIN)/python demo/run.py $(if $(ONCE),--once)
@@ -19,7 +19,13 @@ lint: $(READY)
 	$(BIN)/python tests/sizes.py
 
 bench: $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group bench
+	$(BIN)/python benchmarks/parse.py
 	$(BIN)/python benchmarks/load.py
+	$(BIN)/python benchmarks/queries.py
+
+reference: $(READY)
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf .venv .demo

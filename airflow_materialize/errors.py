@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+_SHOWN = 120
+_UNPRINTABLE = " "
 
 
 @dataclass(frozen=True, order=True)
@@ -19,6 +22,8 @@ class Problem:
         message: What is wrong.
         hint: What would be right.
         severity: An error stops the asset; a warning does not.
+        code: Its kind, as `AM301`: stable, and a heading of the reference.
+        excerpt: The line of the file.
     """
 
     file: str
@@ -28,12 +33,35 @@ class Problem:
     message: str
     hint: str = ""
     severity: Literal["error", "warning"] = "error"
+    code: str = field(default="", compare=False)
+    excerpt: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        field = f"{self.path}: " if self.path else ""
+        path = f"{self.path}: " if self.path else ""
         mark = "warning: " if self.severity == "warning" else ""
-        return f"{where}: {mark}{field}{self.message}" + (f" ({self.hint})" if self.hint else "")
+        said = f"{mark}{path}{self.message}" + (f" ({self.hint})" if self.hint else "")
+        return f"{_printable(where)}: {_printable(said, kept=chr(10))}"
+
+    def explain(self) -> str:
+        """Return the sentence with the problem's code, and below it the line of the file with a caret."""
+        sentence = f"{self} [{self.code}]" if self.code else str(self)
+        if not self.excerpt.strip() or not self.line:
+            return sentence
+        column = max(0, min(self.column - 1, len(self.excerpt)))
+        start = max(0, column - _SHOWN // 2) if len(self.excerpt) > _SHOWN else 0
+        shown = "".join(sign if sign.isprintable() else _UNPRINTABLE for sign in self.excerpt[start : start + _SHOWN])
+        left, right = "…" if start else "", "…" if start + _SHOWN < len(self.excerpt) else ""
+        margin = f"{self.line:>5} | "
+        caret = " " * (len(left) + column - start) + "^"
+        return f"{sentence}\n{margin}{left}{shown.rstrip()}{right}\n{'| ':>{len(margin)}}{caret}"
+
+
+def _printable(text: str, kept: str = "") -> str:
+    """Return the text with control characters and undecoded bytes as escapes: a terminal obeys what it prints."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign in kept else repr(sign)[1:-1] for sign in text)
 
 
 class MaterializeError(Exception):
@@ -43,13 +71,16 @@ class MaterializeError(Exception):
         message: What is wrong, and where.
         hint: What would be right.
         unchanged: The table that is as it was, where that is certain.
+        kinds: The names that a rule for retries may give to it: of the user's exception and its bases, or of what
+            ended the asset's process.
     """
 
-    def __init__(self, message: str, *, hint: str = "", unchanged: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", unchanged: str = "", kinds: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.unchanged = unchanged
+        self.kinds = kinds
 
     def __str__(self) -> str:
         lines = [self.message]
@@ -74,4 +105,4 @@ class AssetError(MaterializeError):
 
     def __init__(self, problems: Iterable[Problem], *, unchanged: str = "") -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)), unchanged=unchanged)
+        super().__init__("\n".join(problem.explain() for problem in self.problems), unchanged=unchanged)

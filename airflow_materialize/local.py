@@ -13,7 +13,7 @@ from uuid6 import uuid7
 
 from airflow_materialize.connections import airflow_option
 from airflow_materialize.definition.graph import AssetGraph
-from airflow_materialize.definition.select import Selection, select_assets
+from airflow_materialize.definition.select import Selection, choose_variant, select_assets
 from airflow_materialize.errors import AssetError, MaterializeError
 from airflow_materialize.plan.interval import Interval, inclusive_days
 from airflow_materialize.plan.planning import plan_run
@@ -42,6 +42,7 @@ class AssetResult:
         staged: Where the staged file lies, as long as it is kept.
         error: What ended it; None where all went well.
         skipped: The asset upstream that failed, where it was not started because of that.
+        disabled: Whether its header says that it does not run. What depends on it runs all the same.
     """
 
     name: str
@@ -51,10 +52,11 @@ class AssetResult:
     staged: Path | None = None
     error: MaterializeError | None = None
     skipped: str = ""
+    disabled: bool = False
 
     @property
     def success(self) -> bool:
-        """Whether it was done and all of its checks hold."""
+        """Whether it was done and all of its checks hold. A disabled one has nothing to do."""
         return not (self.error or self.skipped)
 
 
@@ -97,6 +99,7 @@ def materialize(  # noqa: PLR0913  # the choices of one run
     full_refresh: bool = False,
     connections: Mapping[str, str] | None = None,
     variables: Mapping[str, Any] | None = None,
+    variant: str = "",
     only: Iterable[str] = STEPS,
     raise_on_error: bool = True,
     watch: Watcher = lambda _asset, _step: None,
@@ -112,13 +115,14 @@ def materialize(  # noqa: PLR0913  # the choices of one run
         full_refresh: Rebuild the tables from their start dates.
         connections: URLs that stand in for connection ids, as `{"warehouse": "duckdb:///tmp/shop.duckdb"}`.
         variables: Values for variables of the pipeline.
+        variant: Which variant to run, where the pipeline has some.
         only: The steps to do: `run`, `load`, `check`. `load` without `run` takes the asset's newest kept file.
         raise_on_error: Raise the first error after all assets are done.
         watch: Called after each step.
 
     Raises:
         AssetError: An asset is invalid, or a path names none.
-        MaterializeError: An asset or a check failed.
+        MaterializeError: An asset or a check failed, or there is no such variant.
     """
     paths = [assets] if isinstance(assets, str | Path) else list(assets)
     yesterday = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
@@ -135,7 +139,8 @@ def materialize(  # noqa: PLR0913  # the choices of one run
     )
     result = MaterializeResult(trigger.run_id)
     default_connection = airflow_option("default_connection") or ""
-    for selection in [chosen for path in paths for chosen in select_assets(path, default_connection)]:
+    selections = [chosen for path in paths for chosen in select_assets(path, default_connection)]
+    for selection in choose_variant(selections, variant):
         place = Workplace(selection.root, selection.pipeline.path, read_settings(airflow_option), connections or {})
         run = _Run(selection.pipeline, place, replace(trigger, dag_id=selection.pipeline.name), frozenset(only), watch)
         _in_order(selection, run, result)
@@ -163,23 +168,38 @@ class _Run:
         try:
             if parsed.asset is None:
                 raise AssetError(parsed.problems, unchanged=parsed.name)
+            if parsed.asset.enabled is False:
+                return self.disabled(result)
             plan = plan_run(
-                parsed.asset, self.pipeline.pipeline, self.trigger, source=parsed.script, source_hash=parsed.source_hash
+                parsed.asset,
+                self.pipeline.pipeline,
+                self.trigger,
+                source=parsed.script,
+                source_hash=parsed.source_hash,
+                macros=self.pipeline.macros,
             )
             for note in plan.notes:
                 log.info("%s", note)
+            if not plan.enabled:
+                return self.disabled(result)
             manifest = self.run(plan, result) if "run" in self.only else None
             if "load" in self.only and plan.asset.is_table:
                 self.load(plan, manifest, result)
-            if "check" in self.only and (parsed.shape.check or parsed.shape.check_warn):
+            if "check" in self.only:
                 self.check(plan, result)
         except MaterializeError as error:
             result.error = error
         return result
 
+    def disabled(self, result: AssetResult) -> AssetResult:
+        """Say that the asset's header wants it left alone."""
+        result.disabled = True
+        self.watch(result, "disabled")
+        return result
+
     def run(self, plan: RunPlan, result: AssetResult) -> Manifest:
         """Run user code and keep its file."""
-        from airflow_materialize.execution.process import Child
+        from airflow_materialize.execution.containment import Child
 
         manifest = run_step(
             plan,
@@ -197,6 +217,7 @@ class _Run:
 
     def load(self, plan: RunPlan, manifest: Manifest | None, result: AssetResult) -> None:
         """Load the file of this run, or the newest that was kept."""
+        from airflow_materialize.checks.asset import ChecksFailedError
         from airflow_materialize.load.ledger import Attempt
         from airflow_materialize.staged_file import newest_manifest
 
@@ -207,17 +228,29 @@ class _Run:
                 hint="make one with --only run",
                 unchanged=plan.asset.name,
             )
-        result.load = load_step(manifest, self.workplace, attempt=Attempt(uuid7().hex, 1), log=log)
+        attempt, started = Attempt(uuid7().hex, 1), self.trigger.execution_time
+        try:
+            result.load = load_step(manifest, self.workplace, attempt=attempt, execution_time=started, log=log)
+        except ChecksFailedError as error:
+            result.check = error.report
+            raise
+        result.check = result.load.checks
         result.staged = None
         self.watch(result, "load")
 
     def check(self, plan: RunPlan, result: AssetResult) -> None:
-        """Ask all checks; those that nothing waits for fail the run, too."""
+        """Ask the checks that the load has not asked; those that nothing waits for fail the run, too."""
+        from airflow_materialize.checks.asset import has_checks, publishes_after_checks
         from airflow_materialize.checks.scan import explain
 
-        result.check = check_step(
-            plan, self.workplace, blocking=None, execution_time=self.trigger.execution_time, log=log
+        blocking = False if result.load and publishes_after_checks(plan) else None
+        if not has_checks(plan, blocking=blocking):
+            return
+        report = check_step(
+            plan, self.workplace, blocking=blocking, execution_time=self.trigger.execution_time, log=log
         )
+        asked = result.check.verdicts if result.check else []
+        result.check = replace(report, verdicts=[*asked, *report.verdicts])
         self.watch(result, "check")
         if result.check.failed:
             raise MaterializeError(explain(result.check))

@@ -155,6 +155,10 @@ def _is_seconds(value: Any) -> bool:
     )
 
 
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
 _COUNT = (_is_count, "a whole number from 0 on")
 _HASH = (_is_hash, "a SHA-256 in hexadecimal")
 _TEXT = (lambda value: isinstance(value, str), "text")
@@ -171,6 +175,7 @@ _REPORT: dict[str, _Rule] = {
     "rows": _COUNT,
     "bytes": _COUNT,
     "seconds": (_is_seconds, "numbers of seconds by phase"),
+    "reads": (_is_texts, "a list of texts"),
 }
 _FILE: dict[str, _Rule] = {
     "path": _TEXT,

@@ -31,6 +31,8 @@ class RunReport(_Report):
         rows: Rows in the staged file.
         bytes: Size of the staged file.
         seconds: Time per phase, in the order in which they ran.
+        reads: The tables that `query`, `ref` and `source` read, as they were named there; those of another connection
+            than the asset's own as `materialize://<connection id>/<table>`.
     """
 
     asset: str
@@ -38,6 +40,7 @@ class RunReport(_Report):
     rows: int = 0
     bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         staged = f"{self.rows:,} rows staged, {self.bytes / 1e6:,.1f} MB"
@@ -51,38 +54,54 @@ class LoadReport(_Report):
     Attributes:
         table: The table, as its destination names it.
         strategy: The strategy that was applied (`create+replace` in a full refresh).
-        outcome: `loaded`; `already_loaded` by an earlier attempt; `superseded` by a newer interval; `no_data`.
+        outcome: `loaded`; `already_loaded` by an earlier attempt; `superseded` by a newer interval; `no_data`;
+            `refused` by a check before it was published.
         materialized: Whether this load changed the table.
         rows_in: Rows in the staged file.
         rows_deleted, rows_updated, rows_inserted: Rows of the table that it touched.
         rows_total: Rows in the table after the load.
+        rows_doubled: Rows of the staged file that gave way to a later one of the same key.
         schema_changes: What happened to the table's columns, a sentence each.
         seconds: Time from opening the connection to the commit.
+        checks: What the blocking checks said, where the load is published after them.
     """
 
     table: str
     strategy: str
-    outcome: Literal["loaded", "already_loaded", "superseded", "no_data"]
+    outcome: Literal["loaded", "already_loaded", "superseded", "no_data", "refused"]
     materialized: bool
     rows_in: int = 0
     rows_deleted: int = 0
     rows_updated: int = 0
     rows_inserted: int = 0
     rows_total: int = 0
+    rows_doubled: int = 0
     schema_changes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    checks: CheckReport | None = None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return the report that `to_json` made `data` of."""
+        checks = data.get("checks")
+        return cls(**{**data, "checks": CheckReport.from_json(checks) if checks else None})
 
     def __str__(self) -> str:
         if self.outcome != "loaded":
             return f"{self.strategy}: {_UNCHANGED[self.outcome]}"
         touched = f"{self.rows_deleted:,} deleted, {self.rows_updated:,} updated, {self.rows_inserted:,} inserted"
-        return f"{self.strategy}: {self.rows_in:,} in, {touched}, {self.rows_total:,} in {self.table}"
+        if self.rows_doubled:
+            touched += f", {self.rows_doubled:,} doubled"
+        passed = len(self.checks.verdicts) if self.checks else 0
+        checked = f", {passed:,} {'check' if passed == 1 else 'checks'} passed" if passed else ""
+        return f"{self.strategy}: {self.rows_in:,} in, {touched}, {self.rows_total:,} in {self.table}{checked}"
 
 
 _UNCHANGED = {
     "already_loaded": "an earlier attempt has loaded this file",
     "superseded": "the table has a newer interval",
     "no_data": "no data, the table stays as it is",
+    "refused": "checks failed, the table stays as it is",
 }
 
 

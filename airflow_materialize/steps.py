@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_materialize.destinations.base import Destination
-    from airflow_materialize.execution.process import Child
+    from airflow_materialize.execution.containment import Child
     from airflow_materialize.execution.result import ChildResult
     from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.run_plan import RunPlan
@@ -91,7 +90,7 @@ def run_step(
         if plan.asset.is_table:
             prune(staged, plan)
         try:
-            result = _run_code(plan, workplace, _Attempt(attempt, execution_time, child), log)
+            result, reads = _run_code(plan, workplace, _Attempt(attempt, execution_time, child), log)
         except BaseException:
             discard_part(staged, plan, attempt)
             raise
@@ -102,6 +101,7 @@ def run_step(
             rows=file.rows if file else 0,
             bytes=file.size if file else 0,
             seconds=result.seconds,
+            reads=reads,
         )
         manifest = Manifest(plan=plan, report=report, attempt=attempt, files=(file,) if file else ())
         if file:
@@ -109,35 +109,46 @@ def run_step(
         return manifest
 
 
-def load_step(manifest: Manifest, workplace: Workplace, *, attempt: Attempt, log: logging.Logger) -> LoadReport:
+def load_step(
+    manifest: Manifest, workplace: Workplace, *, attempt: Attempt, execution_time: datetime, log: logging.Logger
+) -> LoadReport:
     """Bring the staged file into the table with the strategy of the frozen run plan, in one transaction.
 
-    The file is removed after the commit and kept after a failure.
+    The file is removed after the commit and kept after a failure. Where the header says `publish: after_checks`, the
+    blocking checks are asked before the commit.
 
     Args:
         manifest: What `run_step` handed over. Nothing in it is believed that can be checked.
         workplace: Where the staged files and the connection are.
         attempt: This try at the load; a newer one is never overwritten by an older one.
+        execution_time: When the DAG run started.
         log: Told of waiting, of changes of the schema, and of the outcome.
 
     Raises:
         TransientError: A lock, a lost connection: trying again is right.
         MaterializeError: The table cannot take the result, or the file is not what the manifest says.
+        ChecksFailedError: Nothing was published, as checks fail.
     """
+    from airflow_materialize.checks.asset import AssetChecks, publishes_after_checks
     from airflow_materialize.load.loader import already_loaded, load_nothing, load_table
     from airflow_materialize.staged_file import discard, open_verified
 
     plan, staged = manifest.plan, workplace.settings.staged_files
     with _naming_the_table(plan):
         destination = _destination(plan, workplace)
+        checks = AssetChecks(destination, plan, execution_time)
+        ask = checks.before_commit if publishes_after_checks(plan) else None
         if not manifest.files:
-            return load_nothing(destination, plan, progress=log.info)
+            return load_nothing(destination, plan, before_commit=ask, progress=log.info)
         (file,) = manifest.files
-        # The file of a load that went through is gone, and the ledger knows of it.
-        if not (staged / file.path).exists() and (done := already_loaded(destination, plan, file.path, file.sha256)):
-            return done
+        if not (staged / file.path).exists():
+            # The file of a load that went through is gone, and the ledger knows of it.
+            done = already_loaded(destination, plan, file.path, file.sha256, before_commit=ask)
+            if done:
+                return done
         with open_verified(file, staged, plan) as reader:
-            report = load_table(_Result(file, reader), destination, plan, attempt, progress=log.info)
+            result = _Result(file, reader)
+            report = load_table(result, destination, plan, attempt, before_commit=ask, progress=log.info)
         discard(staged, file)
         return report
 
@@ -158,21 +169,11 @@ def check_step(
         TransientError: A lock, a lost connection: trying again is right.
         MaterializeError: There is no such table or column. A check that fails raises nothing: it stands in the report.
     """
-    from airflow_materialize.checks.scan import run_checks
-    from airflow_materialize.plan.template import bruin_names, render
+    from airflow_materialize.checks.asset import AssetChecks
 
-    names = bruin_names(plan, execution_time)
     destination = _destination(plan, workplace)
     with destination.session(read_only=True, purpose=f"checks of {plan.asset.name}", progress=log.info) as session:
-        return run_checks(
-            session,
-            destination.table(plan.asset.name),
-            plan.asset.columns,
-            plan.asset.custom_checks,
-            blocking=blocking,
-            render=lambda text: render(text, names),
-            table_of=destination.table,
-        )
+        return AssetChecks(destination, plan, execution_time).ask(session, blocking=blocking)
 
 
 @dataclass(frozen=True)
@@ -211,62 +212,61 @@ class _Attempt:
     child: Child
 
 
-def _run_code(plan: RunPlan, workplace: Workplace, attempt: _Attempt, log: logging.Logger) -> ChildResult:
-    """Build the environment, run the asset in it, and return a result that has not failed."""
+def _run_code(
+    plan: RunPlan, workplace: Workplace, attempt: _Attempt, log: logging.Logger
+) -> tuple[ChildResult, list[str]]:
+    """Build the environment, run the asset in it, and return a result that has not failed, and the tables it read."""
+    from airflow_materialize.definition.whereabouts import secret_problem
+    from airflow_materialize.execution.broker import Broker
+    from airflow_materialize.execution.desk import Desk
     from airflow_materialize.execution.environment import ensure_environment
     from airflow_materialize.execution.failure import explain_failure
+    from airflow_materialize.execution.limits import limits_of
     from airflow_materialize.execution.logs import OutputLog, Redactor
     from airflow_materialize.execution.process import run_child
     from airflow_materialize.execution.requirements import find_requirements, python_version
     from airflow_materialize.execution.sandbox import child_environment
+    from airflow_materialize.execution.secrets import declared_secrets
+    from airflow_materialize.execution.spec import child_spec
     from airflow_materialize.plan.run_plan import bruin_environment
+    from airflow_materialize.staged_file import part_path
 
-    script = workplace.root / plan.source
+    root, settings = workplace.root, workplace.settings
+    script = root / plan.source
+    secrets = declared_secrets(
+        plan.asset.secrets, workplace.connections, log, lambda *problem: secret_problem(script, root, *problem)
+    )
+    desk = Desk(plan, workplace.connections, settings.staged_files, secrets.values, log)
+    output = part_path(settings.staged_files, plan, attempt.name)
+    spec = child_spec(plan, script, (script.parent, workplace.folder, workplace.top), output, secrets)
     began = time.monotonic()
     requirements = find_requirements(script, workplace.top)
-    python = python_version(plan.asset.image, requirements, workplace.settings.python)
-    environment = ensure_environment(requirements, python, workplace.settings.environments, log)
+    python = python_version(plan.asset.image, requirements, settings.python)
+    environment = ensure_environment(requirements, python, settings.environments, log, child=attempt.child)
     prepared = round(time.monotonic() - began, 3)
     bruin = bruin_environment(plan, attempt.execution_time)
-    with _scratch() as scratch:
+    with _scratch() as scratch, Broker(desk, log) as broker:
         result = run_child(
             environment,
-            _spec(plan, workplace, attempt.name),
+            spec,
             child_environment(bruin, scratch, environment.path),
-            OutputLog(log, Redactor()),
+            OutputLog(log, Redactor(secrets.values)),
             child=attempt.child,
+            timeout=_seconds(plan.asset.timeout),
+            limits=limits_of(plan.asset.resources),
+            broker=broker,
             on_progress=lambda rows, size: log.info("%s: %s rows, %.1f MB so far", plan.asset.name, rows, size / 1e6),
         )
     if result.failed:
-        raise explain_failure(result, plan.asset.name, script, requirements)
-    return replace(result, seconds={"environment": prepared, **result.seconds})
+        raise explain_failure(result, plan.asset.name, script, requirements, timeout=plan.asset.timeout)
+    return replace(result, seconds={"environment": prepared, **result.seconds}), desk.reads()
 
 
-def _spec(plan: RunPlan, workplace: Workplace, attempt: str) -> dict[str, Any]:
-    """Return what the child is told to run: the first message on its socket."""
-    from airflow_materialize.staged_file import part_path
+def _seconds(timeout: str) -> float | None:
+    """Return a timeout of a header as a number; None where there is none."""
+    from airflow_materialize.definition.fields import parse_duration
 
-    script = workplace.root / plan.source
-    try:
-        source = script.read_bytes()
-    except OSError as error:
-        raise MaterializeError(f"{plan.source}: the asset's file cannot be read: {error.strerror}") from None
-    interval = plan.interval
-    return {
-        "kind": "materialize" if plan.asset.is_table else "script",
-        "file": str(script),
-        "sha256": sha256(source).hexdigest(),
-        "search_path": [str(folder) for folder in dict.fromkeys((script.parent, workplace.folder, workplace.top))],
-        "cwd": str(workplace.folder),
-        "output": str(part_path(workplace.settings.staged_files, plan, attempt)) if plan.asset.is_table else "",
-        "context": {
-            "data_interval_start": interval.start.isoformat() if interval else None,
-            "data_interval_end": interval.end.isoformat() if interval else None,
-        },
-        "columns": [
-            {"name": column.name, "type": column.type, "sensitive": column.sensitive} for column in plan.asset.columns
-        ],
-    }
+    return parse_duration(timeout).total_seconds() if timeout else None
 
 
 def _destination(plan: RunPlan, workplace: Workplace) -> Destination:

@@ -68,7 +68,7 @@ def load(place: Path, rows: int, strategy: str, url: str) -> Callable[[], None]:
     import pyarrow as pa
     from uuid6 import uuid7
 
-    from airflow_materialize.definition.parse import parse_project
+    from airflow_materialize.definition.project import parse_project
     from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.interval import Interval
     from airflow_materialize.plan.planning import plan_run
@@ -93,7 +93,13 @@ def load(place: Path, rows: int, strategy: str, url: str) -> Callable[[], None]:
     file = seal(staged, plan, "1-1")
     manifest = Manifest(plan, RunReport("bench.orders", "data", rows), "1-1", (file,))
     workplace = Workplace(place, "bench", Settings(staged, place / "environments"), {"warehouse": url})
-    return lambda: load_step(manifest, workplace, attempt=Attempt(uuid7().hex, 1), log=logging.getLogger("bench"))
+    return lambda: load_step(
+        manifest,
+        workplace,
+        attempt=Attempt(uuid7().hex, 1),
+        execution_time=datetime.now(UTC),
+        log=logging.getLogger("bench"),
+    )
 
 
 def stage(rows: int, shape: str) -> Callable[[], None]:

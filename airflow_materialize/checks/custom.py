@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlglot
 from sqlglot import exp
 
+from airflow_materialize.destinations.statement import one_statement
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.report import Verdict
 
@@ -58,34 +59,17 @@ def one_select(text: str, dialect: str) -> str:
     Raises:
         MaterializeError: There is no statement, more than one, or one that does more than read.
     """
+    statement = one_statement(text, dialect, "the query", hint="one SELECT").text
     try:
-        statement = _only_statement(text, dialect)
         tree = sqlglot.parse_one(statement, dialect=dialect)
     except sqlglot.ParseError as error:
         detail = error.errors[0] if error.errors else {}
         what = detail.get("description") or str(error)
         where = f", line {detail['line']}, column {detail['col']}" if detail.get("line") else ""
         raise MaterializeError(f"the query is no SQL of {dialect}: {what}{where}") from None
-    except sqlglot.errors.TokenError as error:
-        raise MaterializeError(f"the query is no SQL of {dialect}: {error}") from None
     if not isinstance(tree, exp.Query) or tree.find(*_WRITES):
         raise MaterializeError("the query is no SELECT", hint="one SELECT that only reads")
     return statement
-
-
-def _only_statement(text: str, dialect: str) -> str:
-    """Cut out the statement's own characters: generating it anew could change what the author wrote."""
-    statements: list[list[sqlglot.Token]] = [[]]
-    for token in sqlglot.tokenize(text, read=dialect):
-        if token.token_type is sqlglot.TokenType.SEMICOLON:
-            statements.append([])
-        else:
-            statements[-1].append(token)
-    filled = [tokens for tokens in statements if tokens]
-    if len(filled) != 1:
-        found = f"the query has {len(filled)} statements" if filled else "the query is empty"
-        raise MaterializeError(found, hint="one SELECT")
-    return text[: filled[0][-1].end + 1]
 
 
 def one_number(rows: list[tuple[Any, ...]]) -> int | float | Decimal:

@@ -11,6 +11,7 @@ from airflow_materialize.checks.kinds import KINDS, Probe
 from airflow_materialize.checks.subject import Subject
 from airflow_materialize.definition.problems import suggest
 from airflow_materialize.destinations.base import Table
+from airflow_materialize.destinations.discretion import discreet
 from airflow_materialize.errors import MaterializeError, TransientError
 from airflow_materialize.report import CheckReport, Verdict
 
@@ -68,40 +69,57 @@ def run_checks(
     if sql_types is None:
         hint = "a load makes it; an asset that gave no data yet makes it if its columns declare types"
         raise MaterializeError(f"there is no table {table} to check", hint=hint)
+    columns = tuple(columns)
+    attempt = _Attempts(columns)
     wanted = [(column, check) for column in columns for check in column.checks if blocking in {None, check.blocking}]
     subjects = _Subjects(session, sql_types, session.arrow_types(table), table_of or _by_dots)
-    probes = [_attempt(subjects.probe, column, check) for column, check in wanted]
-    rows, counts = _scan(session, table, probes)
+    probes = [attempt(subjects.probe, column, check) for column, check in wanted]
+    rows, counts = _scan(session, table, probes, attempt)
     verdicts = [_verdict(*pair, probe, count, rows) for pair, probe, count in zip(wanted, probes, counts, strict=True)]
     for custom in custom_checks:
         if blocking in {None, custom.blocking}:
-            answer = _attempt(run_custom_check, session, custom, render)
+            answer = attempt(run_custom_check, session, custom, render)
             verdicts.append(answer if isinstance(answer, Verdict) else _unanswered("", custom, answer))
     return CheckReport(str(table), rows, verdicts, perf_counter() - started)
 
 
-def explain(report: CheckReport) -> str:
-    """Return what to raise with where checks failed: each of them in a line, and what became of the data."""
+def explain(report: CheckReport, *, kept: bool = True) -> str:
+    """Return what to raise with where checks failed: each of them in a line.
+
+    Args:
+        report: What the checks said.
+        kept: Whether the data stays, which the last line says then.
+    """
     failed = report.failed
     checks = "check" if len(report.verdicts) == 1 else "checks"
     lines = [f"{len(failed)} of {len(report.verdicts)} {checks} of {report.table} failed ({report.rows:,} rows):"]
     for verdict in failed:
         subject = f"{verdict.column}: {verdict.check}" if verdict.column else verdict.check
         lines.append(f"  {subject}: expected {verdict.expected}, found {verdict.found}, count {verdict.count:,}")
-    lines.append(f"The data stays in {report.table} as it was loaded.")
+    if kept:
+        lines.append(f"The data stays in {report.table} as it was loaded.")
     return "\n".join(lines)
 
 
-def _attempt(work: Callable[_Given, _Result], *args: _Given.args, **kwargs: _Given.kwargs) -> _Result | _Refusal:
-    """Do the work, or say why it cannot be done. What may pass by itself is raised: no check has failed."""
-    try:
-        return work(*args, **kwargs)
-    except TransientError:
-        raise
-    except MaterializeError as error:
-        # What a database adds below its first line is a picture of our statement.
-        reason = error.message.strip().splitlines()[0]
-        return _Refusal(f"{reason} ({error.hint})" if error.hint else reason)
+@dataclass(frozen=True)
+class _Attempts:
+    """Does the work of checks, or says why it cannot be done, without values of the sensitive among the columns."""
+
+    columns: tuple[Column, ...]
+
+    def __call__(
+        self, work: Callable[_Given, _Result], *args: _Given.args, **kwargs: _Given.kwargs
+    ) -> _Result | _Refusal:
+        """Do the work. What may pass by itself is raised: no check has failed."""
+        try:
+            with discreet(self.columns):
+                return work(*args, **kwargs)
+        except TransientError:
+            raise
+        except MaterializeError as error:
+            # What a database adds below its first line is a picture of our statement.
+            reason = error.message.strip().splitlines()[0]
+            return _Refusal(f"{reason} ({error.hint})" if error.hint else reason)
 
 
 @dataclass(frozen=True)
@@ -147,14 +165,22 @@ def _by_dots(name: str) -> Table:
     return Table(*reversed(name.split(".", maxsplit=2)))
 
 
-def _scan(session: Session, table: Table, probes: Sequence[Probe | _Refusal]) -> tuple[int, list[int | _Refusal]]:
+def _scan(
+    session: Session, table: Table, probes: Sequence[Probe | _Refusal], attempt: _Attempts
+) -> tuple[int, list[int | _Refusal]]:
     """Return the number of rows, and the answer of each probe."""
     ready = [probe for probe in probes if isinstance(probe, Probe)]
-    counted = _attempt(_count, session, table, ready)
+    counted = attempt(_count, session, table, ready)
     if isinstance(counted, _Refusal):
+        total = attempt(_count, session, table, [])
+        if isinstance(total, _Refusal) and not ready:
+            raise MaterializeError(total.reason)
+        if isinstance(total, _Refusal):
+            # Inside of a transaction, which some databases give up with the first refused statement.
+            return 0, [probe if isinstance(probe, _Refusal) else counted for probe in probes]
         # One statement that the database refuses must not hide what the others have to say.
-        rows = _count(session, table, [])[0]
-        alone = iter([_attempt(_count, session, table, [probe]) for probe in ready])
+        rows = total[0]
+        alone = iter([attempt(_count, session, table, [probe]) for probe in ready])
         answers = iter([answer if isinstance(answer, _Refusal) else answer[1] for answer in alone])
     else:
         rows, *counts = counted

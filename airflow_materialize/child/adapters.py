@@ -94,7 +94,7 @@ def _polars(frame: Any) -> Iterator[pa.RecordBatch]:
         try:
             table = part.to_arrow()
         except (pa.ArrowException, ValueError, TypeError) as error:
-            raise ResultError(f"polars cannot hand the frame to Arrow: {error}") from error
+            raise ResultError("polars cannot hand the frame to Arrow", detail=str(error)) from error
         yield from table.to_batches() or [_no_rows(table.schema)]
 
 

@@ -98,9 +98,9 @@ def _convert(values: list[Any], column: str, arrow_type: pa.DataType) -> pa.Arra
     except _FAILURES as error:
         row = next((row for row, value in enumerate(values) if not _fits(value, arrow_type)), None)
         if row is None:
-            raise ResultError(f"the values do not fit {arrow_type} ({error})", column=column) from None
-        problem = f"the value does not fit {arrow_type} ({error})"
-        raise ResultError(problem, column=column, row=row, value=values[row]) from None
+            raise ResultError(f"the values do not fit {arrow_type}", column=column, detail=str(error)) from None
+        problem = f"the value does not fit {arrow_type}"
+        raise ResultError(problem, column=column, row=row, value=values[row], detail=str(error)) from None
 
 
 def _fits(value: Any, arrow_type: pa.DataType) -> bool:

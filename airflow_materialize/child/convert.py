@@ -162,7 +162,7 @@ def _cast(array: pa.Array, kind: pa.DataType, column: str) -> pa.Array:
     except _FAILURES as error:
         row = next((row for row in range(len(array)) if not _casts(array.slice(row, 1), kind)), None)
         if row is None:
-            raise Lossy(f"{array.type} does not become {kind} ({error})", column=column) from None
+            raise Lossy(f"{array.type} does not become {kind}", column=column, detail=str(error)) from None
         problem = f"{array.type} becomes {kind}, and this value would change"
         raise Lossy(problem, column=column, row=row, value=shown(array[row])) from None
 

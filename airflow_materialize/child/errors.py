@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 _ABSENT: Any = object()
 _SHOWN = 80
@@ -19,19 +20,29 @@ class ResultError(Exception):
         column: The column, as `address.zip` inside a nested one; empty for the result as a whole.
         row: The row's place in what was being read, from 0. Whoever knows what came before adds it.
         value: The value at fault. It is not shown for a sensitive column.
+        detail: What a library says of it, which may show values: not shown for a sensitive column either, nor where
+            the column is not known.
         hint: What would be right.
     """
 
     phase = "materialize"
 
     def __init__(
-        self, problem: str, *, column: str = "", row: int | None = None, value: Any = _ABSENT, hint: str = ""
+        self,
+        problem: str,
+        *,
+        column: str = "",
+        row: int | None = None,
+        value: Any = _ABSENT,
+        detail: str = "",
+        hint: str = "",
     ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.column = column
         self.row = row
         self.value = value
+        self.detail = detail
         self.hint = hint
 
     def after(self, rows: int) -> ResultError:
@@ -45,9 +56,10 @@ class ResultError(Exception):
         place = [f"column {self.column!r}"] if self.column else []
         place += [f"row {self.row + 1}"] if self.row is not None else []
         hidden = any(self.column == name or self.column.startswith(f"{name}.") for name in sensitive)
+        detail = f" ({self.detail})" if self.detail and not hidden and (self.column or not sensitive) else ""
         shown = self.value is not _ABSENT and not hidden
         value = f"; the value is {short(self.value)}" if shown else ""
-        return (", ".join(place) + ": " if place else "") + self.problem + value
+        return (", ".join(place) + ": " if place else "") + self.problem + detail + value
 
     def __str__(self) -> str:
         return self.text()
@@ -78,6 +90,12 @@ def short(value: Any) -> str:
     except Exception as error:  # noqa: BLE001  # a repr of user code may raise anything
         text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names what looks like `name`; empty where nothing does."""
+    alike = get_close_matches(name, list(known), 1)
+    return f"did you mean {alike[0]!r}?" if alike else ""
 
 
 def type_name(value: Any) -> str:

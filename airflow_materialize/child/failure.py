@@ -42,10 +42,18 @@ def describe(error: BaseException, phase: str, sensitive: Collection[str] = ()) 
     return {
         "phase": getattr(error, "phase", phase) if own else phase,
         "type": type(error).__name__,
+        "kinds": _kinds(type(error)),
         "message": _cut(_message(error, phase, sensitive)),
         "traceback": "" if own else _cut(user_traceback(error)),
         "hint": getattr(error, "hint", "") if own else _hint(error),
     }
+
+
+def _kinds(kind: type) -> list[str]:
+    """Return the names of a class and of its bases, bare and dotted: what a rule for retries may say."""
+    classes = [each for each in kind.__mro__ if each is not object]
+    names = [name for each in classes for name in (each.__name__, f"{each.__module__}.{each.__qualname__}")]
+    return list(dict.fromkeys(names))
 
 
 def user_traceback(error: BaseException) -> str:

@@ -6,10 +6,10 @@ import asyncio
 import ctypes
 import hashlib
 import inspect
+import json
 import os
-import signal
+import resource
 import socket
-import struct
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,14 +19,15 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.child.adapters import Pages, to_batches
-from airflow_materialize.child.declared import DeclaredIntegers
 from airflow_materialize.child.errors import AssetMistake, type_name
 from airflow_materialize.child.failure import describe
 from airflow_materialize.child.imports import import_asset, module_name, prepare_path, run_script
+from airflow_materialize.child.intake import Intake
 from airflow_materialize.child.reporter import Reporter, log_to
 from airflow_materialize.child.writer import StagedWriter
 from airflow_materialize.sdk import context
-from airflow_materialize.sdk.context import INTERVAL_END, INTERVAL_START
+from airflow_materialize.sdk.channel import open_channel
+from airflow_materialize.sdk.context import INTERVAL_END, INTERVAL_START, PARAMETERS
 from airflow_materialize.sdk.wire import receive
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from airflow_materialize.child.writer import Staged
 
 SIGNATURE = "def materialize(): or def materialize(context):, returning the rows"
-_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,12 @@ class Spec:
         search_path: Folders that imports look into first.
         cwd: The working directory.
         output: The file to make; empty for a script.
-        context: `data_interval_start` and `data_interval_end` in ISO 8601, or None.
-        columns: The declared columns: `name`, `type`, and `sensitive` where it is true.
+        context: `data_interval_start` and `data_interval_end` in ISO 8601, or None; the header's `parameters`.
+        columns: The declared columns: `name`, `type`, `sensitive` where it is true, `source` where the result has
+            another name for it, `mask` as `method` or `method:parameter` where it has one.
+        environment: Variables that hold secrets. They come here so that they stand in no process's first environment.
+        queries: Where the worker answers `query()`: the `descriptor` of the socket, and the `connections` that it
+            answers for, the asset's own first. Empty where it answers none.
     """
 
     kind: str
@@ -62,13 +67,16 @@ class Spec:
     search_path: list[str]
     cwd: str
     output: str = ""
-    context: dict[str, str | None] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
     columns: list[dict[str, Any]] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    queries: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sensitive(self) -> list[str]:
-        """The columns whose values are never shown."""
-        return [column["name"] for column in self.columns if column.get("sensitive")]
+        """The columns whose values are never shown, by both of their names."""
+        hidden = [column for column in self.columns if column.get("sensitive") or column.get("mask")]
+        return [column[name] for column in hidden for name in ("name", "source") if column.get(name)]
 
 
 def main(descriptor: int) -> int:
@@ -78,12 +86,13 @@ def main(descriptor: int) -> int:
     """
     sock = socket.socket(fileno=descriptor)
     sock.set_inheritable(False)
-    if not die_with_parent(sock):
-        return 1
+    hide()
     message = receive(sock)
     if message is None:
         return 1
     spec = Spec(**message.body)
+    if spec.queries:
+        open_channel(**spec.queries)
     reporter = Reporter(sock)
     log_to(reporter)
     try:
@@ -97,22 +106,16 @@ def main(descriptor: int) -> int:
     return 1 if outcome == "failure" else 0
 
 
-def die_with_parent(sock: socket.socket) -> bool:
-    """Ask Linux to kill this process when its parent dies, and say whether the parent still lives."""
-    if sys.platform != "linux":
-        return True
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # Who made the socket pair is the parent. Linux answers 0 where another pid namespace hides it.
-    maker = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0]
-    return maker in {0, os.getppid()}
+def hide() -> None:
+    """Keep this process, and the secrets in it, from being read by others of the same user."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, *[ctypes.c_ulong(0)] * 4)
 
 
 def run(spec: Spec, reporter: Reporter) -> tuple[str, dict[str, Any]]:
     """Run the asset and return the kind and body of the last message."""
     reporter.enter("import")
-    for name, value in ((INTERVAL_START, "data_interval_start"), (INTERVAL_END, "data_interval_end")):
-        if spec.context.get(value):
-            os.environ[name] = str(spec.context[value])
+    set_environment(spec)
     source = read_checked(spec.file, spec.sha256)
     os.chdir(spec.cwd)
     sys.argv = [spec.file]
@@ -133,6 +136,17 @@ def run(spec: Spec, reporter: Reporter) -> tuple[str, dict[str, Any]]:
         return "no_data", {}
     columns = {field.name: str(field.type) for field in staged.schema}
     return "staged", {"rows": staged.rows, "batches": staged.batches, "columns": columns}
+
+
+def set_environment(spec: Spec) -> None:
+    """Give user code its secrets, and the context what no variable of Bruin's says."""
+    # A core dump would hold the secrets.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for name, value in ((INTERVAL_START, "data_interval_start"), (INTERVAL_END, "data_interval_end")):
+        if spec.context.get(value):
+            os.environ[name] = str(spec.context[value])
+    os.environ[PARAMETERS] = json.dumps(spec.context.get("parameters") or {})
+    os.environ.update(spec.environment)
 
 
 def read_checked(file: str, sha256: str) -> bytes:
@@ -196,22 +210,17 @@ def stage(result: Any, writer: StagedWriter, spec: Spec, reporter: Reporter) -> 
 
     The phase is still `materialize` while an iterator runs, for that is user code.
     """
-    integers = DeclaredIntegers(spec.columns)
-
-    def add(batch: pa.RecordBatch) -> None:
-        integers.check(batch)
-        writer.add(batch)
-
+    intake = Intake(spec.columns, writer)
     if inspect.isawaitable(result) or hasattr(result, "__aiter__"):
-        asyncio.run(_stage_async(result, add))
+        asyncio.run(_stage_async(result, intake.add))
     else:
         if not hasattr(result, "__next__"):
             reporter.enter("write")
         for batch in to_batches(result):
-            add(batch)
+            intake.add(batch)
     if reporter.phase != "write":
         reporter.enter("write")
-    return writer.finish()
+    return intake.finish()
 
 
 async def _stage_async(result: Any, add: Callable[[pa.RecordBatch], None]) -> None:

@@ -78,8 +78,8 @@ def _to_array(series: Any, name: str) -> Any:
     try:
         return pa.array(series, from_pandas=True)
     except _FAILURES as error:
-        problem = f"pandas' type {series.dtype} has no column in a table ({error})"
-        raise ResultError(problem, column=name, hint="convert it with astype") from None
+        problem = f"pandas' type {series.dtype} has no column in a table"
+        raise ResultError(problem, column=name, detail=str(error), hint="convert it with astype") from None
 
 
 def _empty(arrays: list[Any], names: list[str]) -> pa.RecordBatch:

@@ -15,7 +15,7 @@ from airflow_materialize.errors import MaterializeError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     _set_up_logging()
     try:
         return int(options.verb(options))
@@ -38,7 +38,8 @@ def _set_up_logging() -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="airflow-materialize", description="Run and check assets without a scheduler."
     )
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_init(verbs)
     _add_validate(verbs)
     _add_run(verbs)
+    _add_schema(verbs)
     return parser
 
 
@@ -59,11 +61,17 @@ def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _add_validate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from airflow_materialize.cli.problems import FORMATS
     from airflow_materialize.cli.show import validate
 
     verb = verbs.add_parser("validate", help="show every mistake of an asset, a pipeline or a folder of pipelines")
     verb.add_argument("path", type=Path, help="an asset's file or a folder")
-    verb.set_defaults(verb=lambda options: validate(options.path))
+    verb.add_argument("--format", choices=FORMATS, default="text", help="for people, programs or GitHub Actions")
+    verb.add_argument("--strict", action="store_true", help="count warnings as errors")
+    verb.add_argument("--explain", action="store_true", help="show where each value of each asset comes from")
+    verb.set_defaults(
+        verb=lambda options: validate(options.path, options.format, strict=options.strict, explained=options.explain)
+    )
 
 
 def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -77,8 +85,19 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument(
         "--var", metavar="K=V", action="append", default=[], help="a variable of the pipeline; V is JSON or text"
     )
+    verb.add_argument("--variant", metavar="NAME", help="the variant to run, where pipeline.yml has some")
     verb.add_argument("--only", choices=("run", "load", "check"), action="append", help="do this step alone")
     verb.add_argument(
         "--connection", metavar="ID=URL", action="append", default=[], help="open this DuckDB or SQLite file for ID"
     )
     verb.set_defaults(verb=run)
+
+
+def _add_schema(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from airflow_materialize.cli.schema import SCHEMAS, schema
+
+    verb = verbs.add_parser("schema", help="print a JSON Schema for editors")
+    verb.add_argument(
+        "what", choices=SCHEMAS, nargs="?", default="header", help="of headers (unless said), pipeline.yml, …"
+    )
+    verb.set_defaults(verb=lambda options: schema(options.what))

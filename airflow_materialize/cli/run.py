@@ -26,6 +26,7 @@ def run(options: argparse.Namespace) -> int:
         full_refresh=options.full_refresh,
         connections=_pairs("--connection", options.connection),
         variables={name: _value(text) for name, text in _pairs("--var", options.var).items()},
+        variant=options.variant or "",
         only=only,
         raise_on_error=False,
         watch=partial(_show, keeps="load" not in only),
@@ -42,6 +43,8 @@ def _show(asset: AssetResult, step: str, *, keeps: bool) -> None:
         print(asset.error, file=sys.stderr)
     elif step == "skip":
         print(f"{asset.name}  skipped: {asset.skipped} failed")
+    elif step == "disabled":
+        print(f"{asset.name}  skipped: disabled by its header", flush=True)
     else:
         print(f"{asset.name}  {step:<{_WIDTH}}  {_summary(asset, step)}", flush=True)
     if step == "run" and asset.staged and keeps:
@@ -68,7 +71,8 @@ def _pairs(option: str, given: list[str]) -> dict[str, str]:
     """
     for text in given:
         if "=" not in text:
-            raise MaterializeError(f"{option} {text}", hint=f"{option} name=value")
+            # A URL may have a password in it.
+            raise MaterializeError(f"{option} is given without a name", hint=f"{option} name=value")
     return dict(text.split("=", 1) for text in given)
 
 

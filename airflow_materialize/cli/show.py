@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from airflow_materialize.cli import FINE, INVALID
+from airflow_materialize.cli.problems import findings, print_github, print_json, print_text
 from airflow_materialize.connections import airflow_option
+from airflow_materialize.dag.discovery import with_import_warnings
+from airflow_materialize.definition.explain import Origin, explain
 from airflow_materialize.definition.select import Selection, select_assets
-from airflow_materialize.errors import Problem
+from airflow_materialize.errors import AssetError
+
+_PRINTERS: Mapping[str, Callable[..., None]] = MappingProxyType(
+    {"text": print_text, "json": print_json, "github": print_github}
+)
 
 
-def validate(path: Path) -> int:
-    """Print all problems of what a path names, and return the exit code."""
-    failed = False
-    for selection in select_assets(path, airflow_option("default_connection") or ""):
-        problems = sorted({_from_here(problem, selection.root) for problem in _problems(selection)})
-        for problem in problems:
-            print(problem, file=sys.stderr if problem.severity == "error" else sys.stdout)
-        errors = sum(problem.severity == "error" for problem in problems)
-        failed = failed or bool(errors)
-        print(f"{selection.pipeline.name}: {_count(len(selection.names), 'asset')}, {_count(errors, 'problem')}")
-    return INVALID if failed else FINE
+def validate(path: Path, form: str = "text", *, strict: bool = False, explained: bool = False) -> int:
+    """Print all problems of what a path names, and return the exit code.
+
+    Args:
+        path: An asset's file or a folder.
+        form: `text`, `json` or `github`.
+        strict: Whether warnings count as errors.
+        explained: Whether to show where each value of each asset comes from.
+    """
+    default_connection = airflow_option("default_connection") or ""
+    try:
+        selections = [_with_import_warnings(chosen, path) for chosen in select_assets(path, default_connection)]
+    except AssetError as error:
+        _PRINTERS[form]([], error.problems)
+        return INVALID
+    origins = [_origins(selection, default_connection) if explained else {} for selection in selections]
+    found = [findings(*pair, strict=strict) for pair in zip(selections, origins, strict=True)]
+    _PRINTERS[form](found)
+    return INVALID if any(pipeline.count("error") for pipeline in found) else FINE
 
 
-def _problems(selection: Selection) -> list[Problem]:
-    own = [problem for asset in selection.chosen for problem in (*asset.problems, *asset.warnings)]
-    return [*selection.pipeline.problems, *selection.pipeline.warnings, *own]
+def _origins(selection: Selection, default_connection: str) -> dict[str, tuple[Origin, ...]]:
+    root, pipeline = selection.root, selection.pipeline
+    return {asset.name: explain(root, pipeline, asset, default_connection) for asset in selection.chosen}
 
 
-def _from_here(problem: Problem, root: Path) -> Problem:
-    """Give the file as seen from the working directory, so that an editor can follow it."""
-    return replace(problem, file=os.path.relpath(root / problem.file))
-
-
-def _count(number: int, noun: str) -> str:
-    if not number:
-        return f"no {noun}s"
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _with_import_warnings(selection: Selection, asked: Path) -> Selection:
+    """Add a warning for each file that Airflow would import, of those that were asked for."""
+    [pipeline] = with_import_warnings([selection.pipeline], selection.root)
+    known = {*selection.pipeline.warnings}
+    warnings = [
+        warning
+        for warning in pipeline.warnings
+        if warning in known or (selection.root / warning.file).is_relative_to(asked.absolute())
+    ]
+    return replace(selection, pipeline=replace(pipeline, warnings=tuple(warnings)))

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_materialize.connections import airflow_option
-from airflow_materialize.dag.schedule import dag_params, schedule_for
-from airflow_materialize.dag.tasks import asset_group, dag_id, gate, group_id
-from airflow_materialize.definition.parse import parse_project
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.connections import airflow_option, signing_key
+from airflow_materialize.dag.assets import triggers, without_refused_uris
+from airflow_materialize.dag.discovery import with_import_warnings
+from airflow_materialize.dag.docs import dag_doc
+from airflow_materialize.dag.ids import dag_id, group_id
+from airflow_materialize.dag.labels import dag_tags, shown, task_owners
+from airflow_materialize.dag.markdown import printable
+from airflow_materialize.dag.notify import callbacks, joined
+from airflow_materialize.dag.params import dag_params
+from airflow_materialize.dag.schedule import schedule_for
+from airflow_materialize.dag.sequence import gate
+from airflow_materialize.dag.tasks import asset_group
+from airflow_materialize.definition.cache import ParseCache
+from airflow_materialize.definition.pipeline import ON_ASSETS, Pipeline
+from airflow_materialize.definition.project import parse_project
 from airflow_materialize.errors import Problem
+from airflow_materialize.settings import read_settings
 
 if TYPE_CHECKING:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, Asset
+    from airflow.timetables.base import Timetable
 
     from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline
 
@@ -26,6 +40,9 @@ log = logging.getLogger(__name__)
 # A pipeline without `start_date` needs some day from which its intervals count; any fixed one keeps the DAG the same
 # at every parse.
 _FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
+
+# What is beyond any use would not fit into Airflow's tables, and hide the DAGs of all pipelines.
+_MOST = 10_000
 
 
 def asset_dags(root: str | Path, **dag_defaults: Any) -> dict[str, DAG]:
@@ -46,16 +63,39 @@ def asset_dags(root: str | Path, **dag_defaults: Any) -> dict[str, DAG]:
     folder = Path(root).resolve()
     folder = folder.parent if folder.is_file() else folder
     wanted = get_parsing_context()
+    with _without_collector():
+        return _asset_dags(folder, dag_defaults, wanted.dag_id, wanted.task_id)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Let nothing look for garbage while thousands of objects are made that all stay: a quarter of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _asset_dags(
+    folder: Path, dag_defaults: dict[str, Any], only_dag: str | None, only_task: str | None
+) -> dict[str, DAG]:
     dags: dict[str, DAG] = {}
-    connection = airflow_option("default_connection") or ""
-    for pipeline in parse_project(folder, _is_wanted(wanted.dag_id), default_connection=connection):
-        if wanted.task_id is None:  # A task's log is about that task.
+    settings = read_settings(airflow_option)
+    cache = ParseCache(settings.environments / ".parsed", signing_key())
+    pipelines = parse_project(folder, _is_wanted(only_dag), default_connection=settings.default_connection, cache=cache)
+    if only_task is None:  # A task's log is about that task.
+        pipelines = with_import_warnings(pipelines, folder)
+        for pipeline in pipelines:
             _log_problems(pipeline)
+    for pipeline in pipelines:
         try:
-            dag = build_dag(pipeline, folder, dag_defaults, only_task=wanted.task_id)
+            dag = build_dag(pipeline, folder, dag_defaults, only_task=only_task)
         except Exception as error:  # An exception that leaves the loader hides the DAGs of all other pipelines.
             log.exception("the pipeline %s cannot become a DAG", pipeline.name)
-            dag = broken_dag(pipeline, folder, error, only_task=wanted.task_id)
+            dag = broken_dag(pipeline, folder, error, only_task=only_task)
         dags[dag.dag_id] = dag
     return dags
 
@@ -67,7 +107,7 @@ def _is_wanted(wanted: str | None) -> Callable[[str], bool]:
 def _log_problems(pipeline: ParsedPipeline) -> None:
     own = [problem for asset in pipeline.assets for problem in (*asset.problems, *asset.warnings)]
     for problem in (*pipeline.warnings, *own):
-        log.warning("%s", problem)
+        log.warning("%s", problem.explain())
 
 
 def build_dag(
@@ -83,25 +123,38 @@ def build_dag(
     """
     from airflow.sdk import DAG
 
+    pipeline = without_refused_uris(pipeline)
     definition = pipeline.pipeline
-    broken = [asset.name for asset in pipeline.assets if asset.problems]
-    own = {
-        "dag_display_name": pipeline.name,
-        "description": definition.description or None,
+    own: dict[str, Any] = {
+        "dag_display_name": shown(pipeline.name),
+        "description": printable(definition.description) or None,
+        "doc_md": dag_doc(pipeline),
         "start_date": _start_date(definition.start_date),
         "catchup": bool(definition.catchup),
         # Airflow takes a continuous schedule with one run at a time alone.
-        "max_active_runs": 1 if definition.schedule.endswith("continuous") else definition.concurrency or 1,
-        "params": dag_params(definition),
-        "tags": sorted({*definition.tags, "materialize", *(["materialize-error"] if broken else [])}),
+        "max_active_runs": 1 if definition.schedule.endswith("continuous") else min(definition.concurrency or 1, _MOST),
+        "max_active_tasks": definition.max_active_steps and min(definition.max_active_steps, _MOST),
+        "tags": sorted({*dag_tags(pipeline), *dag_defaults.get("tags", ())}),
+        **joined(callbacks(definition.notifications, definition), dag_defaults),
     }
-    dag = DAG(dag_id(pipeline.name), schedule=schedule_for(definition), **{**dag_defaults, **own})
+    own = {name: value for name, value in own.items() if value is not None}
+    dag = DAG(dag_id(pipeline.name), schedule=_schedule(pipeline), **{**dag_defaults, **own})
     wanted = [asset for asset in pipeline.assets if only_task is None or _owns(asset, only_task)]
-    tasks = {asset.name: asset_group(asset, pipeline, root, dag) for asset in wanted}
+    owners = task_owners(pipeline)
+    tasks = {asset.name: asset_group(asset, pipeline, root, dag, owners[asset.name]) for asset in wanted}
+    shapes = {asset.name: asset.shape for asset in wanted}
     for upstream, downstream in pipeline.edges:
         if upstream in tasks and downstream in tasks:
-            tasks[upstream][gate(_shape(pipeline, upstream))] >> tasks[downstream]["run"]
+            tasks[upstream][gate(shapes[upstream])] >> tasks[downstream]["run"]
+    # Last, as each task would copy them: a task sees the params of its DAG all the same.
+    dag.params.update(dag_params(definition))
     return dag
+
+
+def _schedule(pipeline: ParsedPipeline) -> Timetable | list[Asset] | None:
+    if pipeline.pipeline.schedule == ON_ASSETS:
+        return triggers(pipeline) or None
+    return schedule_for(pipeline.pipeline)
 
 
 def broken_dag(pipeline: ParsedPipeline, root: Path, error: Exception, *, only_task: str | None = None) -> DAG:
@@ -113,10 +166,10 @@ def broken_dag(pipeline: ParsedPipeline, root: Path, error: Exception, *, only_t
         error: What went wrong.
         only_task: As for `build_dag`.
     """
-    problem = Problem(pipeline.path, 0, 0, "", f"the pipeline cannot become a DAG: {error}")
+    problem = Problem(pipeline.path, 0, 0, "", f"the pipeline cannot become a DAG: {error}", code="AM405")
     harmless = replace(
         pipeline,
-        pipeline=Pipeline.model_construct(name=pipeline.name),
+        pipeline=Pipeline.model_construct(name=pipeline.name, check_tasks=pipeline.pipeline.check_tasks),
         assets=tuple(asset.with_problems(problem) for asset in pipeline.assets),
     )
     return build_dag(harmless, root, {}, only_task=only_task)
@@ -124,10 +177,6 @@ def broken_dag(pipeline: ParsedPipeline, root: Path, error: Exception, *, only_t
 
 def _owns(asset: ParsedAsset, task_id: str) -> bool:
     return task_id.rpartition(".")[0] == group_id(asset.name)
-
-
-def _shape(pipeline: ParsedPipeline, name: str) -> Any:
-    return next(asset.shape for asset in pipeline.assets if asset.name == name)
 
 
 def _start_date(text: str) -> datetime:

@@ -6,10 +6,13 @@ import logging
 from abc import abstractmethod
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from airflow.sdk import BaseOperator
 
+from airflow_materialize.dag.events import say
+from airflow_materialize.dag.loading import load_and_tell
+from airflow_materialize.dag.policy import is_retried, narrowed, patience
 from airflow_materialize.errors import AssetError, MaterializeError, TransientError
 from airflow_materialize.settings import SECTION
 
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline
-    from airflow_materialize.execution.process import Child
+    from airflow_materialize.definition.parsed import Asked, ParsedAsset, ParsedPipeline
+    from airflow_materialize.execution.containment import Child
     from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.run_plan import RunPlan
     from airflow_materialize.staged_file import Manifest
@@ -79,6 +82,14 @@ class Step(BaseOperator):
 
         return Workplace(self.root, self.pipeline.path, read_settings(airflow_option))
 
+    def sibling(self, step: str) -> str:
+        """Return the id of another step of the same asset."""
+        return f"{self.task_id.rpartition('.')[0]}.{step}"
+
+    def handed(self, context: Context, step: str) -> Any:
+        """Return what another step of the same asset left in this DAG run; None where it has left nothing."""
+        return context["ti"].xcom_pull(task_ids=self.sibling(step))
+
     def manifest(self, context: Context) -> Manifest:
         """Return what `run` handed over in this DAG run.
 
@@ -87,9 +98,9 @@ class Step(BaseOperator):
         """
         from airflow_materialize.staged_file import Manifest
 
-        name, run = self.parsed.name, f"{self.task_id.rpartition('.')[0]}.run"
-        handed = context["ti"].xcom_pull(task_ids=run)
-        hint = f"clear the task {run} too"
+        name = self.parsed.name
+        handed = self.handed(context, "run")
+        hint = f"clear the task {self.sibling('run')} too"
         if handed is None:
             raise MaterializeError(f"{name}: `run` has handed nothing over in this DAG run", hint=hint, unchanged=name)
         manifest = Manifest.from_json(handed)
@@ -114,13 +125,27 @@ class MaterializeOperator(Step):
     child: Child | None = None
 
     def may_pass(self, error: MaterializeError) -> bool:
-        """Whether another try may succeed: always, unless the header itself is wrong."""
-        return not isinstance(error, AssetError)
+        """Whether another try may succeed: unless the header itself is wrong, or says that this error is final."""
+        return not isinstance(error, AssetError) and is_retried(self.parsed.asset, error.kinds)
 
     def do(self, context: Context) -> dict[str, Any]:
+        """Run user code, unless the header says that it is not to run, and say so if it takes too long."""
+        from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+        try:
+            return self.run_code(context)
+        except AirflowTaskTimeout:
+            # It has ended the asset's process on its way here.
+            limit = (self.parsed.asset and self.parsed.asset.timeout) or str(self.execution_timeout)
+            message = f"{self.parsed.name} ran longer than its timeout of {limit}"
+            unchanged = self.parsed.name if self.parsed.shape.table else ""
+            error = MaterializeError(message, unchanged=unchanged, kinds=("Timeout",))
+            raise (AirflowTaskTimeout(str(error)) if self.may_pass(error) else error) from None
+
+    def run_code(self, context: Context) -> dict[str, Any]:
         """Plan the run, run user code, stage its result."""
         from airflow_materialize.dag.trigger import trigger_of
-        from airflow_materialize.execution.process import Child
+        from airflow_materialize.execution.containment import Child
         from airflow_materialize.plan.planning import plan_run
         from airflow_materialize.steps import run_step
 
@@ -129,13 +154,16 @@ class MaterializeOperator(Step):
             self.log.warning("%s", warning)
         if parsed.asset is None:
             raise AssetError(parsed.problems, unchanged=parsed.name)
+        if parsed.asset.enabled is False:
+            self.skip()
         self.refuse_lonely_folder(workplace)
-        trigger = trigger_of(context)
-        plan = plan_run(
-            parsed.asset, self.pipeline.pipeline, trigger, source=parsed.script, source_hash=parsed.source_hash
-        )
+        trigger = trigger_of(context, self.pipeline.pipeline)
+        made_of = {"source": parsed.script, "source_hash": parsed.source_hash, "macros": self.pipeline.macros}
+        plan = plan_run(parsed.asset, self.pipeline.pipeline, trigger, **made_of)
         for sentence in (f"Interval: {plan.interval or 'none'}", *plan.notes):
             self.log.info("%s", sentence)
+        if not plan.enabled:
+            self.skip()
         self.child = Child()
         manifest = run_step(
             plan,
@@ -149,6 +177,14 @@ class MaterializeOperator(Step):
         self.log.info("%s: %s (%s)", parsed.name, manifest.report, phases)
         self.report = manifest.report.to_json()
         return manifest.to_json()
+
+    def skip(self) -> NoReturn:
+        """End this step as skipped, and with it the others of this asset. What depends on the asset runs."""
+        from airflow.providers.common.compat.sdk import AirflowSkipException
+
+        raise AirflowSkipException(
+            f"{self.parsed.name} is disabled by its header: nothing runs, its table stays as it is"
+        )
 
     def refuse_lonely_folder(self, workplace: Workplace) -> None:
         """Fail where the load may run on a machine that does not see the staged file."""
@@ -177,11 +213,10 @@ class LoadOperator(Step):
 
     def do(self, context: Context) -> dict[str, Any]:
         """Load, and return the report as plain data."""
-        from airflow_materialize.steps import load_step
-
-        report = load_step(self.manifest(context), self.workplace(), attempt=_attempt_of(context), log=self.logger)
-        self.log.info("%s", report)
+        manifest = self.manifest(context)
+        report = load_and_tell(self, context, manifest, _attempt_of(context), _execution_time(context))
         self.report = report.to_json()
+        say(context, self.report, manifest.plan)
         return self.report
 
 
@@ -190,30 +225,40 @@ class CheckOperator(Step):
 
     Args:
         blocking: Which checks: those that others wait for, or the rest.
+        asked: The one check that this step is about, in place of them.
     """
 
     custom_operator_name = "check"
+    tries_left = 0
 
-    def __init__(self, *, blocking: bool, **kwargs: Any) -> None:
+    def __init__(self, *, blocking: bool, asked: Asked | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.blocking = blocking
+        self.asked = asked
 
     def do(self, context: Context) -> dict[str, Any]:
         """Check, report each check in the log, and fail with all that fail."""
         from airflow_materialize.checks.scan import explain
         from airflow_materialize.steps import check_step
 
-        plan = self.plan(context)
+        plan, blocking = self.plan(context), None if self.asked else self.blocking
         report = check_step(
-            plan, self.workplace(), blocking=self.blocking, execution_time=_execution_time(context), log=self.logger
+            plan, self.workplace(), blocking=blocking, execution_time=_execution_time(context), log=self.logger
         )
         self.report = report.to_json()
         for verdict in report.verdicts:
             (self.log.info if verdict.passed else self.log.error)("%s", verdict)
         if report.failed:
             context["ti"].xcom_push(key="return_value", value=self.report)
+            self.tries_left = patience(plan.asset, report.failed) - _tries_before(context)
             raise MaterializeError(explain(report))
+        if self.outlets:
+            say(context, self.handed(context, "load"), plan)
         return self.report
+
+    def may_pass(self, error: MaterializeError) -> bool:
+        """Whether another try may succeed: also where a check that fails is to be asked again."""
+        return super().may_pass(error) or self.tries_left > 0
 
     def plan(self, context: Context) -> RunPlan:
         """Return the frozen plan; when the step is executed again, with the header as it stands now.
@@ -221,9 +266,19 @@ class CheckOperator(Step):
         A person who clears a check has most likely mended it. A header that cannot be read changes nothing.
         """
         frozen = self.manifest(context).plan
-        if context["ti"].try_number == 1 or self.parsed.asset is None:
-            return frozen
-        return replace(frozen, asset=self.parsed.asset)
+        asset = frozen.asset if context["ti"].try_number == 1 else self.parsed.asset or frozen.asset
+        return replace(frozen, asset=narrowed(asset, self.asked) if self.asked else asset)
+
+
+class GateOperator(Step):
+    """Brings the checks of an asset together where each is a task of its own: it ends well when all have."""
+
+    custom_operator_name = "check"
+
+    def do(self, context: Context) -> None:
+        """Say what was loaded: all checks have been asked."""
+        if self.outlets:
+            say(context, self.handed(context, "load"), self.manifest(context).plan)
 
 
 def _attempt_of(context: Context) -> Attempt:
@@ -231,6 +286,13 @@ def _attempt_of(context: Context) -> Attempt:
 
     task = context["ti"]
     return Attempt(task.id.hex, task.try_number)
+
+
+def _tries_before(context: Context) -> int:
+    """Return how often the step was tried since a person cleared it, this try left out."""
+    task = context["ti"]
+    # Airflow counts tries on after a clear, and adds the task's retries to them.
+    return task.try_number - 1 - ((task.max_tries or 0) - (context["task"].retries or 0))
 
 
 def _execution_time(context: Context) -> datetime:

@@ -1,105 +1,101 @@
-"""One task group per asset, and the ids that Airflow knows it by."""
+"""One task group per asset."""
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
-from hashlib import sha256
+import inspect
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_materialize.dag.assets import ports
 from airflow_materialize.dag.docs import doc_md
-from airflow_materialize.dag.operators import CheckOperator, LoadOperator, MaterializeOperator
+from airflow_materialize.dag.ids import group_id
+from airflow_materialize.dag.labels import shown
+from airflow_materialize.dag.markdown import printable
+from airflow_materialize.dag.notify import callbacks, joined
+from airflow_materialize.dag.operators import CheckOperator, GateOperator, LoadOperator, MaterializeOperator
+from airflow_materialize.dag.policy import check_policy, checks_of, load_policy, place_policy, run_policy
+from airflow_materialize.dag.sequence import gate, sequence_of
 
 if TYPE_CHECKING:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, TaskGroup
 
     from airflow_materialize.dag.operators import Step
-    from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline, Shape
-
-# Words joined by single underscores, segments joined by dots. Such a name can be read back from its id.
-_PLAIN_SEGMENT = r"(?:[^\W_]|-)+(?:_(?:[^\W_]|-)+)*"
-_PLAIN_NAME = re.compile(rf"{_PLAIN_SEGMENT}(?:\.{_PLAIN_SEGMENT})*")
-_PLAIN_DAG = re.compile(r"[\w-]+(?:\.[\w-]+)*")
-_HASHED = re.compile(r"___[0-9a-f]{16}$")
-
-# Airflow takes 200 characters for a group and 250 for a DAG or a task with its group.
-_LONGEST = 150
-
-# What passes by itself (a lock, a lost connection) has passed after a minute or needs a person. All other failures
-# of these steps end at once, whatever the number of retries.
-_SAFE_STEP: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=30)}
+    from airflow_materialize.dag.sequence import Place
+    from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline
 
 
-def group_id(name: str) -> str:
-    """Return the id of an asset's task group: `raw.orders` is `raw__orders`.
+def asset_group(
+    parsed: ParsedAsset, pipeline: ParsedPipeline, root: Path, dag: DAG, owner: str = "airflow"
+) -> dict[str, Step]:
+    """Build the task group of one asset and return its tasks by step. The blocking ones follow one another.
 
-    Group ids take no dots. No two names have one id: a name that is not plain ends in a hash of itself.
+    Args:
+        parsed: The asset.
+        pipeline: Its pipeline.
+        root: The folder of all pipelines.
+        dag: The pipeline's DAG.
+        owner: The owner of the tasks.
     """
-    if _PLAIN_NAME.fullmatch(name) and len(name) <= _LONGEST:
-        return name.replace(".", "__")
-    return _hashed(name)
-
-
-def dag_id(name: str) -> str:
-    """Return the id of a pipeline's DAG: the name itself where Airflow takes it, else one that ends in its hash."""
-    if _PLAIN_DAG.fullmatch(name) and len(name) <= _LONGEST and not _HASHED.search(name):
-        return name
-    return _hashed(name)
-
-
-def _hashed(name: str) -> str:
-    slug = re.sub(r"[^0-9A-Za-z-]+", "_", name)[:100].strip("_")
-    return f"{slug}___{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
-
-
-def steps_of(shape: Shape) -> tuple[str, ...]:
-    """Return the steps of an asset of this shape, in their order."""
-    present = {"run": True, "load": shape.table, "check": shape.check, "check_warn": shape.check_warn}
-    return tuple(step for step, is_there in present.items() if is_there)
-
-
-def gate(shape: Shape) -> str:
-    """Return the step that what depends on the asset waits for: the last blocking one."""
-    return [step for step in steps_of(shape) if step != "check_warn"][-1]
-
-
-def asset_group(parsed: ParsedAsset, pipeline: ParsedPipeline, root: Path, dag: DAG) -> dict[str, Step]:
-    """Build the task group of one asset and return its tasks by step. The blocking ones follow one another."""
-    from airflow.sdk import TaskGroup
-
-    description = parsed.asset.description if parsed.asset else ""
-    group = TaskGroup(
-        group_id(parsed.name), dag=dag, group_display_name=parsed.name, tooltip=description or f"asset {parsed.name}"
-    )
+    doc = doc_md(parsed)
     common: dict[str, Any] = {
         "parsed": parsed,
         "pipeline": pipeline,
         "root": root,
         "dag": dag,
-        "task_group": group,
-        "doc_md": doc_md(parsed),
-        "owner": (parsed.asset.owner if parsed.asset else "") or pipeline.pipeline.owner or "airflow",
+        "task_group": _group(parsed, dag, doc),
+        "doc_md": doc,
+        "owner": owner,
+        **place_policy(parsed.asset),
     }
     tasks: dict[str, Step] = {}
-    for step in steps_of(parsed.shape):
-        named = {"task_id": step, "task_display_name": f"{parsed.name} {step}", **common}
-        if step == "run":
-            tasks[step] = MaterializeOperator(**named, **_run_retries(parsed, pipeline))
-        elif step == "load":
-            tasks[step] = LoadOperator(**named, **_SAFE_STEP)
-        else:
-            tasks[step] = CheckOperator(**named, **_SAFE_STEP, blocking=step == "check")
-    before = tasks["run"]
-    for step, task in tasks.items():
-        if step != "run":
-            before >> task
-        if step != "check":
-            before = task
+    for place in sequence_of(parsed.shape, each=pipeline.pipeline.check_tasks == "each"):
+        told = _callbacks(parsed, pipeline, dag, place.step)
+        moves = ports(parsed, first=place.step == "run", last=place.step == gate(parsed.shape))
+        tasks[place.step] = _task(place, parsed, pipeline, {**common, **told, **moves})
+        for step in place.after:
+            tasks[step] >> tasks[place.step]
     return tasks
 
 
-def _run_retries(parsed: ParsedAsset, pipeline: ParsedPipeline) -> dict[str, Any]:
-    own = parsed.asset.retries if parsed.asset else None
-    retries = own if isinstance(own, int) else pipeline.pipeline.retries
-    return {} if retries is None else {"retries": retries}
+def _task(place: Place, parsed: ParsedAsset, pipeline: ParsedPipeline, common: dict[str, Any]) -> Step:
+    """Make the task of one step."""
+    label = f"check {place.asked.column or 'of its own'}: {place.asked.name}" if place.asked else place.step
+    named = {"task_id": place.step, "task_display_name": shown(f"{parsed.name} {label}"), **common}
+    if place.step == "run":
+        # A disabled asset ends as skipped, and what depends on it runs all the same.
+        return MaterializeOperator(**named, **run_policy(parsed, pipeline.pipeline), trigger_rule="none_failed")
+    if place.step == "load":
+        return LoadOperator(**named, **load_policy())
+    if place.joins:
+        return GateOperator(**named)
+    checks = checks_of(parsed.asset, place.asked, blocking=place.step == "check")
+    return CheckOperator(**named, **check_policy(checks), blocking=place.step == "check", asked=place.asked)
+
+
+def _group(parsed: ParsedAsset, dag: DAG, doc: str) -> TaskGroup:
+    from airflow.sdk import TaskGroup
+
+    description = parsed.asset.description if parsed.asset else ""
+    documented: dict[str, Any] = {"doc_md": doc} if _groups_have_docs() else {}
+    return TaskGroup(
+        group_id(parsed.name),
+        dag=dag,
+        group_display_name=shown(parsed.name),
+        tooltip=printable(description).strip() or f"asset {shown(parsed.name)}",
+        **documented,
+    )
+
+
+@cache
+def _groups_have_docs() -> bool:
+    """Whether the installed Airflow shows documentation of task groups: 3.3 and later."""
+    from airflow.sdk import TaskGroup
+
+    return "doc_md" in inspect.signature(TaskGroup).parameters
+
+
+def _callbacks(parsed: ParsedAsset, pipeline: ParsedPipeline, dag: DAG, step: str) -> dict[str, Any]:
+    who = parsed.asset.notifications if parsed.asset else None
+    told = callbacks(who, pipeline.pipeline, parsed.name, step, of_success=step == gate(parsed.shape))
+    return joined(told, dag.default_args)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_materialize.dag.events import union
+from airflow_materialize.dag.params import RESERVED, is_same, types_of
+from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval, inclusive_days
 from airflow_materialize.plan.run_plan import Trigger
@@ -21,11 +24,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RUN_TYPES = {"scheduled": "scheduled", "backfill": "backfill", "asset_triggered": "asset_triggered"}
 
 
-def trigger_of(context: Mapping[str, Any]) -> Trigger:
+def trigger_of(context: Mapping[str, Any], pipeline: Pipeline | None = None) -> Trigger:
     """Return what started the DAG run of a task, and which attempt this is.
 
     Args:
         context: Airflow's runtime context.
+        pipeline: Says which entries of the DAG run's `conf` are variables.
 
     Raises:
         MaterializeError: What the DAG run's `conf` holds is of a wrong kind, or belongs into a manual DAG run.
@@ -44,7 +48,7 @@ def trigger_of(context: Mapping[str, Any]) -> Trigger:
         interval=interval_of(context),
         start_given=bool(conf["start_date"]),
         full_refresh=conf["full_refresh"],
-        variables=conf["variables"],
+        variables={**_own_entries(dag_run, pipeline), **conf["variables"]},
         map_index=-1 if map_index is None else map_index,
         task_instance=task_instance.id.hex,
         try_number=task_instance.try_number,
@@ -77,7 +81,7 @@ def _natural_interval(context: Mapping[str, Any]) -> Interval | None:
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
     if start and end and end > start:
         return Interval(start, end, "the DAG run's data interval")
-    return _partition(context) or _union(context) or _last_complete(context)
+    return _partition(context) or union(context) or _last_complete(context)
 
 
 def _conf_of(dag_run: Any) -> dict[str, Any]:
@@ -96,6 +100,21 @@ def _conf_of(dag_run: Any) -> dict[str, Any]:
         if not isinstance(values[name], kind):
             raise MaterializeError(f"{name} in the DAG run's conf is {json.dumps(values[name])}", hint=hint)
     return values
+
+
+def _own_entries(dag_run: Any, pipeline: Pipeline | None) -> dict[str, Any]:
+    """Return the variables that the DAG run's `conf` holds under their own names, as the trigger form sends them.
+
+    The form sends every one: a value that is the default, or an empty field, changes nothing.
+    """
+    conf = dag_run.conf or {}
+    found: dict[str, Any] = {}
+    for name, variable in (pipeline.variables if pipeline else {}).items():
+        value = conf.get(name)
+        nothing = value is None and "null" not in types_of(variable)
+        if name in conf and name not in RESERVED and not nothing and not is_same(value, variable.default):
+            found[name] = value
+    return found
 
 
 def _refuse_in_backfill(dag_id: str, conf: dict[str, Any]) -> None:
@@ -132,29 +151,6 @@ def _time_in(partition_key: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _union(context: Mapping[str, Any]) -> Interval | None:
-    """Return the hull of the intervals on the events that triggered the DAG run."""
-    events = [event for group in (context.get("triggering_asset_events") or {}).values() for event in group]
-    given = [(event.extra or {}).get("interval") for event in events]
-    # A union that leaves one of the events out would lose its data without a word.
-    if not given or None in given:
-        return None
-    parts = sorted((Interval.from_json(data) for data in given), key=lambda part: part.start)
-    rule = f"the intervals of {len(parts)} triggering asset events"
-    gaps = [f"{start.isoformat()} to {end.isoformat()}" for start, end in _gaps(parts)]
-    if gaps:
-        rule += f", and the gaps between them: {', '.join(gaps)}"
-    return Interval(parts[0].start, max(part.end for part in parts), rule)
-
-
-def _gaps(parts: list[Interval]) -> Iterable[tuple[datetime, datetime]]:
-    covered = parts[0].end
-    for part in parts[1:]:
-        if part.start > covered:
-            yield covered, part.start
-        covered = max(covered, part.end)
 
 
 def _last_complete(context: Mapping[str, Any]) -> Interval | None:

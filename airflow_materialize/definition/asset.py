@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from airflow_materialize.definition.column import Column
 from airflow_materialize.definition.fields import (
@@ -16,6 +16,7 @@ from airflow_materialize.definition.fields import (
     Json,
     Labels,
     Model,
+    Tags,
     Text,
     Whole,
     Words,
@@ -26,6 +27,11 @@ from airflow_materialize.definition.fields import (
     refuse,
 )
 from airflow_materialize.definition.materialization import Materialization
+from airflow_materialize.definition.notifications import Notifications
+from airflow_materialize.definition.problems import suggest
+from airflow_materialize.definition.resources import Resources
+from airflow_materialize.definition.retries import RetryRule
+from airflow_materialize.definition.uris import Uri
 
 PYTHONS = tuple(f"python:3.{minor}" for minor in range(9, 15))
 """The images that an asset may ask for."""
@@ -45,7 +51,7 @@ class Dependency(Model):
     """Something that must be there before the asset runs."""
 
     asset: Text = Field(default="", description="The name of an asset.")
-    uri: Text = Field(default="", description="The URI of an asset of another pipeline.")
+    uri: Uri = Field(default="", description="The URI of an asset of another pipeline.")
     columns: tuple[dict[str, Text], ...] = Field(default=(), description="Its columns that are read, for lineage.")
     mode: Annotated[Literal["full", "symbolic"], BeforeValidator(_lower)] = Field(
         default="full", description="`full` waits for it; `symbolic` is lineage only."
@@ -67,7 +73,7 @@ class Dependency(Model):
     def _names_one_thing(self) -> Self:
         if bool(self.asset) == bool(self.uri):
             both = "both asset and uri" if self.asset else "neither asset nor uri"
-            raise refuse(f"a dependency names {both}", "exactly one of the two")
+            raise refuse(f"a dependency names {both}", "exactly one of the two", code="AM115")
         return self
 
 
@@ -90,7 +96,7 @@ class CustomCheck(Model):
 
     name: Text = Field(description="What a report calls it.", min_length=1)
     description: Text = Field(default="", description="Why the check is there.")
-    query: Text = Field(description="One SELECT.")
+    query: Text = Field(description="One SELECT, with templates.")
     value: Whole = Field(default=0, description="The number that the query must give.")
     count: Whole | None = Field(default=None, ge=0, description="The number of rows that the query must give instead.")
     blocking: Flag = Field(default=True, description="Whether downstream assets wait for it and fail with it.")
@@ -101,22 +107,31 @@ class CustomCheck(Model):
     @classmethod
     def _says_something(cls, query: str) -> str:
         if not query.strip():
-            raise refuse("the query is empty", "one SELECT")
+            raise refuse("the query is empty", "one SELECT", code="AM211")
         return query
 
 
 class Hook(Model):
     """One statement around the load."""
 
-    query: Text = Field(description="The statement.")
+    query: Text = Field(description="One statement, with templates.")
+
+    @field_validator("query")
+    @classmethod
+    def _says_something(cls, query: str) -> str:
+        if not query.strip():
+            raise refuse("the query is empty", "one statement", code="AM211")
+        return query
 
 
 class Hooks(Model):
     """Statements around the load."""
 
-    pre: tuple[Hook, ...] = Field(default=(), description="Before it.")
-    post: tuple[Hook, ...] = Field(default=(), description="After it.")
-    applicable_type: Json = Field(default=None, description="The asset types that the hooks of a pipeline are for.")
+    pre: tuple[Hook, ...] = Field(default=(), description="Before it, in its transaction.")
+    post: tuple[Hook, ...] = Field(default=(), description="After it, in its transaction.")
+    applicable_type: Words = Field(
+        default=(), description="Under `default`: the asset types that the hooks are for; all of them unless said."
+    )
 
 
 class IntervalModifiers(Model):
@@ -129,56 +144,30 @@ class IntervalModifiers(Model):
     @classmethod
     def _is_a_modifier(cls, text: str) -> str:
         if text and not _MODIFIER.fullmatch(text) and not _TEMPLATE.search(text):
-            raise refuse(f"{quoted(text)} is no interval modifier", "a number and its unit (h, m, s, d, M), as -2h")
+            message, hint = f"{quoted(text)} is no interval modifier", "a number and its unit (h, m, s, d, M), as -2h"
+            raise refuse(message, hint, code="AM112")
         return text
-
-
-class Retries(Model):
-    """How often, and how patiently, a failed step is tried again."""
-
-    max: Whole = Field(ge=0, description="How often.")
-    delay: Text = Field(default="", description="The pause before the next attempt, as `30s`.")
-    backoff: Json = Field(default=None, description="How the pause grows.")
-    max_delay: Text = Field(default="", description="The longest pause.")
-    on: Json = Field(default=None, description="The errors that are worth another attempt.")
-
-
-def _retry_form(value: Any) -> str:
-    return "<rule>" if isinstance(value, dict | Retries) else "<number>"
-
-
-RetryRule = Annotated[
-    Annotated[Whole, Field(ge=0), Tag("<number>")] | Annotated[Retries, Tag("<rule>")], Discriminator(_retry_form)
-]
-"""A number of retries, or a rule for them."""
-
-
-class Notifications(Model):
-    """Who hears of success and failure."""
-
-    slack: tuple[Bag, ...] = Field(default=(), description="Slack channels.")
-    ms_teams: tuple[Bag, ...] = Field(default=(), description="Teams connections.")
-    discord: tuple[Bag, ...] = Field(default=(), description="Discord connections.")
-    webhook: tuple[Bag, ...] = Field(default=(), description="Webhook connections.")
-    email: tuple[Bag, ...] = Field(default=(), description="Mail recipients.")
 
 
 class Asset(Model):
     """One asset: a Python file that makes a table, or a plain script."""
 
     name: Text = Field(description="The asset's name: `[catalog.][schema.]table`. From the path unless said.")
-    uri: Text = Field(default="", description="Its identity for other pipelines.")
+    uri: Uri = Field(default="", description="Its identity for other pipelines: a URI without a credential.")
     type: Text = Field(default="python", description="The kind of asset: `python`.")
     enabled: bool | str = Field(default=True, description="Whether it runs: a boolean or a template.")
     description: Text = Field(default="", description="What it is.")
     run: Text = Field(default="", description="In `x.asset.yml`: the Python file, relative to that file.")
     depends: tuple[Dependency, ...] = Field(default=(), description="What must be there before it runs.")
-    parameters: Bag = Field(default_factory=dict, description="Anything that the asset wants to know.")
+    parameters: Bag = Field(
+        default_factory=dict,
+        description="Anything that the asset wants to know, with templates; and load options, as Bruin has them.",
+    )
     connection: Text = Field(default="", description="The connection id of its table's database.")
     connections: Words = Field(default=(), description="Further connection ids that `query()` may use.")
     secrets: tuple[Secret, ...] = Field(default=(), description="Connections that user code gets to see.")
     image: Text = Field(default="", description="The Python that it runs on: `python:3.12`.")
-    instance: Text = Field(default="", description="The size of machine, or the pool, that it wants.")
+    instance: Text = Field(default="", description="Where it runs: a queue, `queue:NAME`, or `pool:NAME`.")
     materialization: Materialization | None = Field(default=None, description="How its result becomes the table.")
     owner: Text = Field(default="", description="Who answers for it.")
     tier: Whole | None = Field(default=None, ge=1, le=5, description="How much it matters: 1 to 5.")
@@ -188,21 +177,23 @@ class Asset(Model):
     custom_checks: tuple[CustomCheck, ...] = Field(default=(), description="Checks by queries of its own.")
     unit_tests: tuple[Bag, ...] = Field(default=(), description="Inputs and the output that they must give.")
     hooks: Hooks | None = Field(default=None, description="Statements around the load.")
-    tags: Words = Field(default=(), description="Words to find it by.")
+    tags: Tags = Field(default=(), description="Words to find it by.")
     domains: Words = Field(default=(), description="Business domains.")
     meta: Labels = Field(default_factory=dict, description="Anything else about it.")
     metadata: Labels = Field(default_factory=dict, description="Anything else about it, likewise.")
     interval_modifiers: IntervalModifiers = Field(
         default_factory=IntervalModifiers, description="A longer or shifted reach of the interval."
     )
-    retries: RetryRule | None = Field(default=None, description="How often a failed step is tried again.")
-    rerun_cooldown: Whole | None = Field(default=None, ge=-1, description="Seconds before another attempt.")
-    timeout: Text = Field(default="", description="How long a run may take: `30s`, `10m`, `1h30m`.")
+    retries: RetryRule | None = Field(
+        default=None, description="How often `run` is tried again; the pipeline's unless said."
+    )
+    rerun_cooldown: Whole | None = Field(default=None, ge=-1, description="Seconds before `run` is tried again.")
+    timeout: Text = Field(default="", description="How long `run` may take: `30s`, `10m`, `1h30m`.")
     refresh_restricted: Flag | None = Field(default=None, description="Whether a full refresh leaves the table alone.")
     full_refresh_restricted: Flag | None = Field(default=None, description="The same; it wins over the shorter name.")
     notifications: Notifications | None = Field(default=None, description="Who hears of success and failure.")
     routing: Bag = Field(default_factory=dict, description="How its traffic leaves the network.")
-    resources: Bag = Field(default_factory=dict, description="Memory and processor time that it may use.")
+    resources: Resources = Field(default_factory=Resources, description="What its processes may use of the machine.")
     freshness: Json = Field(default=None, description="How old its table may become.")
     outputs: Json = Field(default=None, description="The tables of an asset that makes several.")
     snowflake: Bag = Field(default_factory=dict, description="Options for Snowflake.")
@@ -224,18 +215,26 @@ class Asset(Model):
     @field_validator("name")
     @classmethod
     def _is_a_name(cls, name: str) -> str:
-        if not _NAME.fullmatch(name):
-            raise refuse(f"{quoted(name)} is no name", "letters, digits, '_' and '-', in parts joined by '.'")
         if len(name) > _LONGEST_NAME:
-            raise refuse(f"the name has {len(name)} characters", f"at most {_LONGEST_NAME}")
+            raise refuse(f"the name has {len(name)} characters", f"at most {_LONGEST_NAME}", code="AM109")
+        if not _NAME.fullmatch(name):
+            hint = "letters, digits, '_' and '-', in parts joined by '.'"
+            raise refuse(f"{quoted(name)} is no name", hint, code="AM109")
         return name
+
+    @field_validator("type")
+    @classmethod
+    def _is_python(cls, kind: str) -> str:
+        if kind.lower() not in {"", "python"}:
+            raise refuse(f"{quoted(kind)} is no type of asset", suggest(kind, ("python",)), code="AM107")
+        return kind
 
     @field_validator("enabled", mode="before")
     @classmethod
     def _is_a_flag_or_a_template(cls, value: Any) -> bool | str:
         if isinstance(value, str) and _TEMPLATE.search(value):
             return str(value)
-        if value in {"1", "t", "T", "0", "f", "F"}:
+        if isinstance(value, str) and value in {"1", "t", "T", "0", "f", "F"}:
             return value in {"1", "t", "T"}
         return as_flag(value)
 
@@ -249,11 +248,21 @@ class Asset(Model):
     def _a_mapping_stands_for_its_values(cls, connections: Any) -> Any:
         return list(connections.values()) if isinstance(connections, dict) else connections
 
+    @field_validator("instance")
+    @classmethod
+    def _is_a_queue_or_a_pool(cls, instance: str) -> str:
+        kind, colon, name = instance.partition(":")
+        if colon and (kind not in {"pool", "queue"} or not name.strip()):
+            hint = "the name of a queue, queue:NAME or pool:NAME"
+            raise refuse(f"{quoted(instance)} is neither a queue nor a pool", hint, code="AM134")
+        return instance
+
     @field_validator("image")
     @classmethod
     def _is_a_python(cls, image: str) -> str:
         if image and image not in PYTHONS:
-            raise refuse(f"{quoted(image)} is no image that assets run on", f"one of: {', '.join(PYTHONS)}")
+            hint = f"one of: {', '.join(PYTHONS)}"
+            raise refuse(f"{quoted(image)} is no image that assets run on", hint, code="AM114")
         return image
 
     @field_validator("materialization")
@@ -265,7 +274,8 @@ class Asset(Model):
             return None
         name = info.data.get("name", "")
         if name.count(".") >= _TABLE_PARTS:
-            raise refuse(f"{quoted(name)} has too many parts for a table", "[catalog.][schema.]table", instead="name")
+            message = f"{quoted(name)} has too many parts for a table"
+            raise refuse(message, "[catalog.][schema.]table", instead="name", code="AM109")
         return materialization
 
     @field_validator("timeout")
@@ -274,7 +284,7 @@ class Asset(Model):
         try:
             short = bool(timeout) and parse_duration(timeout) < timedelta(seconds=1)
         except ValueError:
-            raise refuse(f"{quoted(timeout)} is no duration", "as 30s, 10m or 1h30m") from None
+            raise refuse(f"{quoted(timeout)} is no duration", "as 30s, 10m or 1h30m", code="AM111") from None
         if short:
-            raise refuse(f"{quoted(timeout)} is too short", "at least 1s")
+            raise refuse(f"{quoted(timeout)} is too short", "at least 1s", code="AM111")
         return timeout

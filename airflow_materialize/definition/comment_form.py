@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 from airflow_materialize.definition.fields import quoted
 from airflow_materialize.definition.outline import insert
-from airflow_materialize.definition.tree import ListNode, MapNode, Node, Provenance, Scalar, locate
+from airflow_materialize.definition.tree import (
+    DEPTH_LIMIT,
+    HEADER_LIMIT,
+    MOST_PROBLEMS,
+    ListNode,
+    MapNode,
+    Node,
+    Provenance,
+    Scalar,
+    locate,
+    twice,
+)
 from airflow_materialize.errors import Problem
 
-COMMENT_LINE = re.compile(
-    r"^#[ \t]*@(?:bruin|asset)\.(?P<key>[^\s:]+)[ \t]*(?P<colon>:?)[ \t]*(?P<value>.*?)[ \t]*$", re.MULTILINE
-)
+COMMENT_LINE = re.compile(r"^#[ \t]*@(?:bruin|asset)\.(?P<key>[^\s:]+)[ \t]*+(?P<colon>:?)(?P<value>.*)$", re.MULTILINE)
 
 _LISTS = {"connections", "depends", "domains", "extends", "secrets", "tags"}
 _COLUMN_PARTS = 3
@@ -29,38 +39,63 @@ def comment_tree(text: str, file: str) -> tuple[MapNode, list[Problem]]:
     Returns:
         The tree that the same header would have as YAML, and the problems of its lines.
     """
-    tree: MapNode | None = None
-    problems: list[Problem] = []
+    lines: _Lines | None = None
+    number, seen, length = 1, 0, 0
     for found in COMMENT_LINE.finditer(text):
-        line = text.count("\n", 0, found.start()) + 1
-        place = Provenance(file, line, found.start("key") - found.start() + 1)
-        tree = tree or MapNode(place)
-        key = found["key"]
-        if not found["colon"]:
-            problems.append(Problem(*place, key, "a colon is missing", f"# @bruin.{key}: value"))
-            continue
-        path = _path(tree, key.split("."), place)
-        value = _value(key, found["value"], place)
-        there = tree.get("depends") if key == "depends" else None
+        number, seen = number + text.count("\n", seen, found.start()), found.start()
+        place = Provenance(file, number, found.start("key") - found.start() + 1)
+        lines = lines or _Lines(MapNode(place))
+        length += len(found.group())
+        if len(lines.problems) > MOST_PROBLEMS:
+            break
+        if length > HEADER_LIMIT:
+            message = f"the header is longer than {HEADER_LIMIT // 1024} KiB"
+            lines.problems.append(Problem(*place, "", message, code="AM004"))
+            break
+        lines.add(found["key"], found["value"].strip() if found["colon"] else None, place)
+    return (lines.tree, lines.problems) if lines else (MapNode(Provenance(file, 1, 1)), [])
+
+
+@dataclass
+class _Lines:
+    """The comment lines that were read.
+
+    Attributes:
+        tree: What they say.
+        problems: What is wrong with them.
+        columns: The names of the columns that they speak of, each with its place in the list.
+    """
+
+    tree: MapNode
+    problems: list[Problem] = field(default_factory=list)
+    columns: dict[str, int] = field(default_factory=dict)
+
+    def add(self, key: str, text: str | None, place: Provenance) -> None:
+        """Add one line; its text is None where it has no colon."""
+        keys = key.split(".")
+        if text is None:
+            self.problems.append(Problem(*place, key, "a colon is missing", f"# @bruin.{key}: value", code="AM010"))
+            return
+        if len(keys) > DEPTH_LIMIT:
+            message = f"the header is nested deeper than {DEPTH_LIMIT} levels"
+            self.problems.append(Problem(*place, quoted(key), message, code="AM005"))
+            return
+        path, value = self.path(keys, place), _value(key, text, place)
+        there = self.tree.get("depends") if key == "depends" else None
         if isinstance(there, ListNode) and isinstance(value, ListNode):
             there.items += value.items
-        elif not insert(tree, path, value, place):
-            first, _ = locate(tree, path)
-            message = f"{quoted(key)} stands twice, on line {first.line} and on line {line}"
-            problems.append(Problem(*place, key, message, "keep one"))
-    return tree or MapNode(Provenance(file, 1, 1)), problems
+        elif not insert(self.tree, path, value, place):
+            message = f"{quoted(key)} {twice(locate(self.tree, path)[0], place)}"
+            self.problems.append(Problem(*place, key, message, "keep one", code="AM009"))
 
-
-def _path(tree: MapNode, keys: list[str], place: Provenance) -> tuple[int | str, ...]:
-    """The place of a key in the tree: columns are a list there, and known by their names here."""
-    if keys[0] != "columns" or len(keys) < _COLUMN_PARTS:
-        return tuple(keys)
-    columns = tree.maps("columns")
-    names = [column.text("name") for column in columns]
-    index = names.index(keys[1]) if keys[1] in names else len(names)
-    if index == len(names):
-        insert(tree, ("columns", index, "name"), Scalar(keys[1], plain=False, place=place), place)
-    return ("columns", index, *keys[2:])
+    def path(self, keys: list[str], place: Provenance) -> tuple[int | str, ...]:
+        """The place of a key in the tree: columns are a list there, and known by their names here."""
+        if keys[0] != "columns" or len(keys) < _COLUMN_PARTS:
+            return tuple(keys)
+        index = self.columns.setdefault(keys[1], len(self.columns))
+        if index == len(self.columns) - 1:
+            insert(self.tree, ("columns", index, "name"), Scalar(keys[1], plain=False, place=place), place)
+        return ("columns", index, *keys[2:])
 
 
 def _value(key: str, text: str, place: Provenance) -> Node:

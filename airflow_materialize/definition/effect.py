@@ -1,61 +1,53 @@
-"""The fields that a header may have and that change nothing yet. Using one is a warning, never silence."""
+"""The fields that a header may have and that change nothing, each with the reason. Using one is a warning."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from airflow_materialize.definition.tree import Entry, ListNode, MapNode, Node, Scalar
 from airflow_materialize.errors import Problem
 
-# Each with the value that asks for nothing, where it has one.
+_CLOUD = "it is read by Bruin Cloud alone"
+_NO_PARTITIONS = "DuckDB and SQLite have no partitions"
+
 ASSET_FIELDS_WITHOUT_EFFECT: dict[str, str] = {
-    **dict.fromkeys(
-        (
-            *("uri", "connections", "secrets", "instance", "tier", "extends", "unit_tests", "hooks", "domains", "meta"),
-            *("metadata", "rerun_cooldown", "timeout", "notifications", "routing", "resources", "freshness", "outputs"),
-            *("snowflake", "athena", "bigquery", "doris", "starrocks", "retries.max", "retries.delay"),
-            *("retries.backoff", "retries.max_delay", "retries.on", "depends[].uri", "depends[].columns"),
-            *("columns[].default", "columns[].merge_sql", "columns[].mask", "columns[].source_column"),
-            *("columns[].collation", "columns[].upstreams", "columns[].tags", "columns[].domains", "columns[].meta"),
-            *("columns[].owner", "columns[].extends", "columns[].checks[].retries"),
-            *("columns[].checks[].notifications", "custom_checks[].retries", "custom_checks[].notifications"),
-            *("materialization.partition_by", "materialization.cluster_by", "materialization.time_granularity"),
-            "materialization.incremental_predicate",
-        ),
-        "",
-    ),
-    "enabled": "true",
-    "columns[].nullable": "true",
-    "columns[].sensitive": "false",
-    "materialization.on_duplicate_key": "error",
-    "materialization.on_null_key": "error",
-    "materialization.publish": "at_once",
-    "parameters": "",
+    "freshness": "the age of a table is not watched in this version",
+    "outputs": "an asset makes one table; several x.asset.yml may `run` one file",
+    "unit_tests": "assets are tested with pytest",
+    "routing": _CLOUD,
+    "snowflake": "it is for Snowflake destinations alone",
+    "athena": "it is for Athena destinations alone",
+    "bigquery": "it is for BigQuery destinations alone",
+    "doris": "it is for Doris destinations alone",
+    "starrocks": "it is for StarRocks destinations alone",
+    "materialization.partition_by": _NO_PARTITIONS,
+    "materialization.cluster_by": _NO_PARTITIONS,
+    "materialization.time_granularity": _NO_PARTITIONS,
+    "columns[].checks[].notifications": "whom the asset notifies hears of its checks",
+    "custom_checks[].notifications": "whom the asset notifies hears of its checks",
 }
+"""Fields, as `columns[].checks[].notifications` → why they have no effect."""
 
 PIPELINE_FIELDS_WITHOUT_EFFECT: dict[str, str] = {
-    **dict.fromkeys(
-        (
-            *("id", "domains", "meta", "max_active_steps", "notifications", "metadata_push", "variants", "assets"),
-            *("commit", "snapshot", "agent"),
-        ),
-        "",
-    ),
-    "check_tasks": "one",
+    "id": "the DAG's id is the name",
+    "metadata_push": "it is for BigQuery destinations alone",
+    "commit": _CLOUD,
+    "snapshot": _CLOUD,
+    "agent": _CLOUD,
 }
 
 
-def warn_of_no_effect(tree: MapNode, without_effect: dict[str, str]) -> Iterator[Problem]:
+def warn_of_no_effect(tree: MapNode, without_effect: Mapping[str, str]) -> Iterator[Problem]:
     """Yield a warning for each field of a header that has no effect.
 
     Args:
         tree: The header.
-        without_effect: Fields, as `columns[].mask` → the value that asks for nothing.
+        without_effect: Fields, as `columns[].mask` → why they have no effect.
     """
     yield from _below(tree, "", "", without_effect)
 
 
-def _below(node: Node, pattern: str, path: str, without_effect: dict[str, str]) -> Iterator[Problem]:
+def _below(node: Node, pattern: str, path: str, without_effect: Mapping[str, str]) -> Iterator[Problem]:
     if isinstance(node, ListNode):
         for index, item in enumerate(node.items):
             yield from _below(item, f"{pattern}[]", f"{path}[{index}]", without_effect)
@@ -64,12 +56,13 @@ def _below(node: Node, pattern: str, path: str, without_effect: dict[str, str]) 
             below, shown = (f"{pattern}.{name}", f"{path}.{name}") if pattern else (name, name)
             if below not in without_effect:
                 yield from _below(entry.value, below, shown, without_effect)
-            elif _asks(entry, without_effect[below]):
-                yield Problem(*entry.place, shown, "has no effect in this version", severity="warning")
+            elif _asks(entry):
+                message = f"has no effect: {without_effect[below]}"
+                yield Problem(*entry.place, shown, message, severity="warning", code="AM501")
 
 
-def _asks(entry: Entry, nothing: str) -> bool:
+def _asks(entry: Entry) -> bool:
     value = entry.value
     if isinstance(value, Scalar):
-        return not value.empty and value.text.lower() not in {"", nothing}
+        return not value.empty and value.text != ""
     return bool(value.items if isinstance(value, ListNode) else value.entries)

@@ -6,7 +6,7 @@ import re
 from datetime import date, timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 _BOOLEANS = {
@@ -18,6 +18,8 @@ _DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _SHOWN = 60
+# More are no number that anything counts; Python itself refuses to read some thousand.
+_DIGITS = 40
 
 
 class Plain(str):
@@ -43,15 +45,17 @@ class Model(BaseModel):
         return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
 
 
-def refuse(message: str, hint: str = "", *, instead: str = "") -> PydanticCustomError:
+def refuse(message: str, hint: str = "", *, instead: str = "", code: str) -> PydanticCustomError:
     """Return the error of a value that cannot be used.
 
     Args:
         message: What is wrong.
         hint: What would be right.
         instead: The field beside the validated one at which the problem stands.
+        code: Its code, one of `definition.codes`.
     """
-    return PydanticCustomError("header", "{message}", {"message": message, "hint": hint, "instead": instead})
+    context = {"message": message, "hint": hint, "instead": instead, "code": code}
+    return PydanticCustomError("header", "{message}", context)
 
 
 def describe(value: Any) -> str:
@@ -77,10 +81,13 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         ValueError: The text is no such duration.
     """
-    parts = _DURATION.findall(text)
+    parts = _DURATION.findall(text) if len(text) <= _SHOWN else []
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is no duration")
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    try:
+        return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than any time") from None
 
 
 def as_value(value: Any) -> Any:
@@ -97,7 +104,7 @@ def _scalar_value(value: Plain) -> str | bool | int | float:
         return True
     if value in {"false", "False", "FALSE"}:
         return False
-    if _WHOLE.fullmatch(value):
+    if _WHOLE.fullmatch(value) and len(value) <= _DIGITS:
         return int(value)
     return float(value) if _DECIMAL.fullmatch(value) else str(value)
 
@@ -106,7 +113,7 @@ def as_text(value: Any) -> str:
     """Take any scalar as its text."""
     if isinstance(value, str):
         return str(value)
-    raise refuse(f"a text is expected, this is {describe(value)}")
+    raise refuse(f"a text is expected, this is {describe(value)}", code="AM103")
 
 
 def as_flag(value: Any) -> bool:
@@ -115,7 +122,8 @@ def as_flag(value: Any) -> bool:
         return value
     word = _BOOLEANS.get(value.lower()) if isinstance(value, Plain) else None
     if word is None:
-        raise refuse(f"{quoted(value)} is no boolean" if isinstance(value, str) else _unlike("a boolean", value), _FLAG)
+        message = f"{quoted(value)} is no boolean" if isinstance(value, str) else _unlike("a boolean", value)
+        raise refuse(message, _FLAG, code="AM104")
     return word
 
 
@@ -123,9 +131,10 @@ def as_whole(value: Any) -> int:
     """Take a whole number."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, Plain) and _WHOLE.fullmatch(value):
+    if isinstance(value, Plain) and _WHOLE.fullmatch(value) and len(value) <= _DIGITS:
         return int(value)
-    raise refuse(f"{quoted(value)} is no whole number" if isinstance(value, str) else _unlike("a whole number", value))
+    message = f"{quoted(value)} is no whole number" if isinstance(value, str) else _unlike("a whole number", value)
+    raise refuse(message, code="AM105")
 
 
 def _unlike(wanted: str, value: Any) -> str:
@@ -138,30 +147,73 @@ def _as_day(value: Any) -> str:
         if text and date.fromisoformat(text).isoformat() != text:
             raise ValueError(text)
     except ValueError:
-        raise refuse(f"{quoted(text)} is no day", "YYYY-MM-DD") from None
+        raise refuse(f"{quoted(text)} is no day", "YYYY-MM-DD", code="AM110") from None
     return text
 
 
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list | tuple | dict) else [value]
+def _as_seconds(value: Any) -> float:
+    """Take a duration, or a number of seconds."""
+    seconds = as_value(value)
+    if isinstance(seconds, str):
+        try:
+            seconds = parse_duration(seconds).total_seconds()
+        except (ValueError, OverflowError):
+            raise refuse(f"{quoted(value)} is no duration", "seconds, or as 30s, 10m or 1h30m", code="AM111") from None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise refuse(_unlike("a duration", value), "seconds, or as 30s, 10m or 1h30m", code="AM111")
+    if not 0 <= seconds <= _LONGEST_PAUSE:
+        raise refuse(f"{value} is no duration", f"from 0 to {_LONGEST_PAUSE} seconds", code="AM111")
+    return float(seconds)
+
+
+def _as_tag(value: Any) -> str:
+    text = as_text(value)
+    if not text.strip():
+        raise refuse("the tag is empty", "leave it out", code="AM132")
+    if len(text) > _LONGEST_TAG:
+        raise refuse(f"the tag has {len(text)} characters", f"at most {_LONGEST_TAG}", code="AM132")
+    return text
+
+
+def _as_name(value: Any) -> str:
+    text = as_text(value)
+    if not text:
+        raise refuse("it is empty", code="AM108")
+    return text
 
 
 _FLAG = "true or false"
+_LONGEST_TAG = 100  # What Airflow takes.
+_LONGEST_PAUSE = 30 * 24 * 3600
 
-Text = Annotated[str, BeforeValidator(as_text)]
+# What an editor sees: it reads YAML 1.2, where `12` is a number and `yes` a text.
+_SCALAR = {"type": ["string", "number", "boolean"]}
+_WORD = {"type": "string", "pattern": "^([Yy]([Ee][Ss])?|[Nn][Oo]?|[Oo][Nn]|[Oo][Ff][Ff])$", "$comment": "in words"}
+_DAY = {"type": "string", "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"}
+
+Text = Annotated[str, BeforeValidator(as_text), WithJsonSchema(_SCALAR)]
 """Any scalar, as it is written."""
 
-Flag = Annotated[bool, BeforeValidator(as_flag)]
+Named = Annotated[str, BeforeValidator(_as_name), WithJsonSchema({**_SCALAR, "minLength": 1})]
+"""A text that is not empty."""
+
+Flag = Annotated[bool, BeforeValidator(as_flag), WithJsonSchema({"anyOf": [{"type": "boolean"}, _WORD]})]
 """`true` or `false`; unquoted `yes`, `no`, `on`, `off` too."""
 
-Whole = Annotated[int, BeforeValidator(as_whole)]
+Whole = Annotated[int, BeforeValidator(as_whole), WithJsonSchema({"type": "integer"})]
 """A whole number."""
 
-Day = Annotated[str, BeforeValidator(_as_day)]
+Day = Annotated[str, BeforeValidator(_as_day), WithJsonSchema(_DAY)]
 """A day as `YYYY-MM-DD`, or nothing."""
+
+Seconds = Annotated[float, BeforeValidator(_as_seconds), WithJsonSchema({"type": ["string", "number"]})]
+"""A duration as `30s`, or a number of seconds."""
 
 Words = tuple[Text, ...]
 """A list of texts."""
+
+Tags = tuple[Annotated[str, BeforeValidator(_as_tag), WithJsonSchema({**_SCALAR, "minLength": 1})], ...]
+"""A list of tags."""
 
 Json = Annotated[Any, BeforeValidator(as_value)]
 """Any value."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Self
 
-from airflow_materialize.definition.parsed import ParsedAsset
+from airflow_materialize.definition.identity import spelling
+from airflow_materialize.definition.parsed import Need, ParsedAsset
 from airflow_materialize.errors import Problem
 
 
@@ -49,14 +50,14 @@ class AssetGraph:
         for asset, depends in self.depends.items():
             for upstream in depends:
                 after[upstream].append(asset)
-        return frozenset(_paths(name, after))
+        return frozenset(shortest_paths(name, after))
 
     def cycle_through(self, name: str) -> tuple[str, ...]:
         """Return a shortest cycle through an asset, which starts and ends with it; empty where there is none."""
-        return _paths(name, self.depends).get(name, ())
+        return shortest_paths(name, self.depends).get(name, ())
 
 
-def _paths(start: str, after: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+def shortest_paths(start: str, after: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
     """Shortest paths from `start` to all that it leads to, by breadth; to itself where it is on a cycle."""
     paths: dict[str, tuple[str, ...]] = {}
     waiting: deque[tuple[str, ...]] = deque([(start,)])
@@ -75,13 +76,42 @@ def check_graph(assets: Iterable[ParsedAsset]) -> tuple[ParsedAsset, ...]:
     The edges that are left have no cycle and lead to assets of the pipeline alone.
     """
     unique = _without_duplicates(sorted(assets, key=lambda asset: (asset.name, asset.path)))
-    graph = AssetGraph.of(unique)
-    known = [replace(asset, shape=replace(asset.shape, depends=graph.depends[asset.name])) for asset in unique]
+    own = OwnAssets(unique)
+    known = [replace(asset, shape=replace(asset.shape, depends=own.edges(asset))) for asset in unique]
+    # What is lineage alone closes a cycle as well: a table cannot be made of itself.
+    every = AssetGraph({asset.name: own.edges(asset, symbolic=True) for asset in unique})
     try:
-        graph.order()
+        every.order()
     except CycleError:
-        return tuple(_without_cycle(asset, graph) for asset in known)
+        graph = AssetGraph.of(known)
+        return tuple(_without_cycle(asset, own, every, graph) for asset in known)
     return tuple(known)
+
+
+class OwnAssets:
+    """The assets of one pipeline, by what `depends` may call them.
+
+    Args:
+        assets: All of them.
+    """
+
+    def __init__(self, assets: Iterable[ParsedAsset]) -> None:
+        self.by_name = {asset.name: asset for asset in assets}
+        self.by_uri = {spelling(asset.uri): asset for asset in self.by_name.values() if asset.uri}
+
+    def find(self, need: Need) -> ParsedAsset | None:
+        """Return the asset that is meant; None where it is none of this pipeline."""
+        return self.by_name.get(need.name) if need.name else self.by_uri.get(spelling(need.uri))
+
+    def edges(self, asset: ParsedAsset, *, symbolic: bool = False) -> tuple[str, ...]:
+        """Return the names of the assets of this pipeline that an asset depends on.
+
+        Args:
+            asset: The asset.
+            symbolic: Whether lineage counts, too.
+        """
+        found = (self.find(need) for need in asset.needs if symbolic or not need.symbolic)
+        return tuple(dict.fromkeys(upstream.name for upstream in found if upstream))
 
 
 def _without_duplicates(assets: list[ParsedAsset]) -> list[ParsedAsset]:
@@ -104,18 +134,19 @@ def _duplicate(first: ParsedAsset, second: ParsedAsset) -> Problem:
         message = f"{second.name!r} is the name of {where} too"
     else:
         message = f"{second.name!r} is, but for upper and lower case, the name of {where}"
-    return Problem(*second.named_at, "name", message, "one asset, one name")
+    return Problem(*second.named_at, "name", message, "one asset, one name", code="AM301")
 
 
-def _without_cycle(asset: ParsedAsset, graph: AssetGraph) -> ParsedAsset:
-    cycle = graph.cycle_through(asset.name)
+def _without_cycle(asset: ParsedAsset, own: OwnAssets, every: AssetGraph, graph: AssetGraph) -> ParsedAsset:
+    cycle = every.cycle_through(asset.name)
     if not cycle:
         return asset
-    inside = {asset.name, *(name for name in asset.shape.depends if asset.name in _paths(name, graph.depends))}
+    inside = {asset.name, *(name for name in asset.shape.depends if asset.name in shortest_paths(name, graph.depends))}
     kept = tuple(name for name in asset.shape.depends if name not in inside)
     words = f"{cycle[0]} depends on {', which depends on '.join(cycle[1:])}"
     if len(set(cycle)) == 1:
         words = f"{asset.name} depends on itself"
-    place = asset.depends_at.get(cycle[1], asset.named_at)
-    broken = asset.with_problems(Problem(*place, "depends", f"a cycle: {words}", "drop one of these dependencies"))
+    place = next(need.place for need in asset.needs if own.find(need) is own.by_name[cycle[1]])
+    hint = "drop one of these dependencies"
+    broken = asset.with_problems(Problem(*place, "depends", f"a cycle: {words}", hint, code="AM304"))
     return replace(broken, shape=replace(asset.shape, depends=kept))

@@ -1,4 +1,4 @@
-"""What an asset takes from `default` in `pipeline.yml`, and load options that stand under `parameters`.
+"""What an asset takes from defaults, and load options that stand under `parameters`.
 
 Both work on trees, so that every value keeps its provenance: a mistake in an inherited value is reported where it is
 written.
@@ -13,14 +13,14 @@ from airflow_materialize.errors import Problem
 
 __all__ = ["Provenance", "inherit", "move_load_options"]
 
-NOT_INHERITED = frozenset({"name", "uri", "run", "type", "hooks"})
-"""Fields that are the asset's own. Hooks of a pipeline are for SQL assets."""
+NOT_INHERITED = frozenset({"name", "uri", "run", "type"})
+"""Fields that are the asset's own."""
 
-_BY_KEY = {"interval_modifiers", "materialization", "meta", "metadata", "parameters"}
+_BY_KEY = {"hooks", "interval_modifiers", "materialization", "meta", "metadata", "parameters", "resources"}
 _BY_NAME = {"columns": "name", "custom_checks": "name", "secrets": "key"}
 _APPENDED = {"connections", "depends", "domains", "extends", "tags"}
 
-_LOAD_OPTIONS = {
+LOAD_OPTIONS = {
     **{name: name for name in Materialization.model_fields if name != "type"},
     "incremental_strategy": "strategy",
     "on_duplicate": "on_duplicate_key",
@@ -36,11 +36,11 @@ def inherit(asset: MapNode, default: MapNode | None) -> MapNode:
 
     Args:
         asset: The asset's own header.
-        default: `default` of the pipeline.
+        default: `default` of the pipeline, or a folder's `_defaults.yml`.
     """
     merged = MapNode(asset.place, dict(asset.entries))
     for name, theirs in default.entries.items() if default else ():
-        if name in NOT_INHERITED:
+        if name in NOT_INHERITED or (name == "hooks" and not _is_for_python(theirs.value)):
             continue
         mine = asset.entries.get(name)
         if mine is None or _is_empty(mine.value):
@@ -48,6 +48,13 @@ def inherit(asset: MapNode, default: MapNode | None) -> MapNode:
         else:
             merged.entries[name] = Entry(mine.place, _merge(name, mine.value, theirs.value))
     return merged
+
+
+def _is_for_python(hooks: Node) -> bool:
+    """Say whether hooks are for Python assets, among others: Bruin's own are for SQL assets alone."""
+    types = hooks.get("applicable_type") if isinstance(hooks, MapNode) else None
+    words = [item.text.lower() for item in _items(types) if isinstance(item, Scalar)] if types else []
+    return not words or "python" in words
 
 
 def _is_empty(node: Node) -> bool:
@@ -120,13 +127,13 @@ def move_load_options(header: MapNode) -> tuple[MapNode, list[Problem]]:
         return header, problems
     options = MapNode(own.place if own else header.place)
     for name, entry in own.entries.items() if own else ():
-        _take(options, _LOAD_OPTIONS.get(name, name) if name == "on_duplicate" else name, entry, problems)
+        _take(options, LOAD_OPTIONS.get(name, name) if name == "on_duplicate" else name, entry, problems)
     parameters = header.get("parameters")
     kept = dict(header.entries)
     if isinstance(parameters, MapNode):
-        moved = {name: entry for name, entry in parameters.entries.items() if name in _LOAD_OPTIONS}
+        moved = {name: entry for name, entry in parameters.entries.items() if name in LOAD_OPTIONS}
         for name, entry in moved.items():
-            _take(options, _LOAD_OPTIONS[name], Entry(entry.place, _in_our_words(name, entry.value)), problems)
+            _take(options, LOAD_OPTIONS[name], Entry(entry.place, _in_our_words(name, entry.value)), problems)
         rest = {name: entry for name, entry in parameters.entries.items() if name not in moved}
         kept["parameters"] = Entry(kept["parameters"].place, MapNode(parameters.place, rest))
     if options.entries:
@@ -143,7 +150,7 @@ def _take(options: MapNode, name: str, entry: Entry, problems: list[Problem]) ->
         options.entries[name] = entry
     elif isinstance(there.value, Scalar) and isinstance(entry.value, Scalar) and there.value.text != entry.value.text:
         message = f"{quoted(entry.value.text)} here, and {quoted(there.value.text)} on line {there.place.line}"
-        problems.append(Problem(*entry.place, f"materialization.{name}", message, "keep one"))
+        problems.append(Problem(*entry.place, f"materialization.{name}", message, "keep one", code="AM117"))
 
 
 def _in_our_words(name: str, value: Node) -> Node:

@@ -47,8 +47,12 @@ class Materialization(Model):
     strategy: Text = Field(default=DEFAULT_STRATEGY, description="How the result meets the rows that are there.")
     partition_by: Text = Field(default="", description="Column or expression by which the database partitions.")
     cluster_by: Words = Field(default=(), description="Columns by which the database clusters.")
-    incremental_key: Text = Field(default="", description="The column that says which rows belong together in time.")
-    incremental_predicate: Text = Field(default="", description="A further condition on the rows that a merge reads.")
+    incremental_key: Text = Field(
+        default="", description="The column by which delete+insert replaces rows, and a merge knows the newer of two."
+    )
+    incremental_predicate: Text = Field(
+        default="", description="A further condition on the rows that a merge matches, of `target.…` and `source.…`."
+    )
     time_granularity: Annotated[Literal["", "date", "timestamp"], BeforeValidator(as_text)] = Field(
         default="", description="Whether the incremental key holds days or points in time."
     )
@@ -78,9 +82,10 @@ class Materialization(Model):
     def _is_a_type(cls, text: str) -> str:
         word = text.lower()
         if word == "view":
-            raise refuse("'view' is not supported yet", "one of: none, table")
+            raise refuse("'view' is not supported yet", "one of: none, table", code="AM202")
         if word not in {"", "none", "table"}:
-            raise refuse(f"{quoted(text)} is no type of materialization", suggest(word, ("none", "table")))
+            message = f"{quoted(text)} is no type of materialization"
+            raise refuse(message, suggest(word, ("none", "table")), code="AM202")
         return word
 
     @field_validator("strategy")
@@ -90,7 +95,8 @@ class Materialization(Model):
         if word in STRATEGIES:
             return word
         if word == "time_interval":
-            raise refuse("'time_interval' is not supported", "use delete+insert with an `incremental_key`")
+            hint = "use delete+insert with an `incremental_key`"
+            raise refuse("'time_interval' is not supported", hint, code="AM201")
         if word in NOT_YET:
-            raise refuse(f"{word!r} is not supported yet", f"one of: {', '.join(STRATEGIES)}")
-        raise refuse(f"{quoted(text)} is no strategy", suggest(word, STRATEGIES))
+            raise refuse(f"{word!r} is not supported yet", f"one of: {', '.join(STRATEGIES)}", code="AM201")
+        raise refuse(f"{quoted(text)} is no strategy", suggest(word, STRATEGIES), code="AM201")

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 
 from airflow_materialize.definition.tree import (
+    DEPTH_LIMIT,
     HEADER_LIMIT,
     Entry,
     ListNode,
@@ -27,6 +28,8 @@ _LINE = re.compile(
 )
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _DASH = re.compile(r"-[ \t]*")
+# No header that a person wrote has more, and no other one costs the parse of a folder its time.
+_START, _MOST_LINES, _MOST_FLOWS = 4096, 2000, 200
 
 Path = tuple[int | str, ...]
 
@@ -42,9 +45,12 @@ def outline(text: str, file: str, first_line: int = 1) -> MapNode:
     root = MapNode(Provenance(file, first_line, 1))
     above: list[tuple[int, int | str]] = []
     counts: Counter[Path] = Counter()
-    for number, line in enumerate(text[:HEADER_LIMIT].splitlines(), first_line):
+    flows = _Flows()
+    for number, line in enumerate(_start(text).split("\n")[:_MOST_LINES], first_line):
         found = _LINE.match(_COMMENT.sub("", line).rstrip())
         if not found or not found.group().strip():
+            continue
+        if found["dashes"].count("-") > DEPTH_LIMIT:
             continue
         column = len(found["indent"])
         for dash in _DASH.findall(found["dashes"]):
@@ -60,8 +66,13 @@ def outline(text: str, file: str, first_line: int = 1) -> MapNode:
             above.append((column, found["key"]))
         if found["key"] or found["dashes"]:
             place = Provenance(file, number, column + 1)
-            insert(root, tuple(part for _, part in above), _value(found["value"], place), place)
+            insert(root, tuple(part for _, part in above), flows.value(found["value"], place), place)
     return root
+
+
+def _start(text: str) -> str:
+    """What is searched: of what is too long for a header not more than its start."""
+    return text if len(text) <= HEADER_LIMIT else text[:_START]
 
 
 def insert(root: MapNode, path: Path, value: Node, place: Provenance) -> bool:
@@ -99,11 +110,20 @@ def _child(node: Node, part: int | str, fresh: Node, place: Provenance) -> Node 
     return None
 
 
-def _value(text: str, place: Provenance) -> Node:
-    if text[:1] in {"[", "{"}:
+class _Flows:
+    """Reads values in brackets, as long as they are not too many."""
+
+    def __init__(self) -> None:
+        self.left = _MOST_FLOWS
+
+    def value(self, text: str, place: Provenance) -> Node:
+        if text[:1] not in {"[", "{"}:
+            return Scalar(text.strip("'\""), plain=True, place=place)
+        self.left -= 1
+        if self.left < 0:
+            return Scalar(text, plain=True, place=place)
         try:
             tree, _ = compose(f"value: {text}", place.file, place.line)
         except Unreadable:
             return Scalar(text, plain=True, place=place)
         return tree.entries["value"].value
-    return Scalar(text.strip("'\""), plain=True, place=place)

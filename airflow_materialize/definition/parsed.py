@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
 
 from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.definition.tree import Provenance
 from airflow_materialize.errors import Problem
+
+NOWHERE = Provenance("", 0, 0)
+"""The place of what stands nowhere."""
+
+
+class Asked(NamedTuple):
+    """One check that a header asks for.
+
+    Attributes:
+        column: Its column; empty for a custom check.
+        name: Its name.
+        blocking: Whether others wait for it.
+    """
+
+    column: str
+    name: str
+    blocking: bool
 
 
 @dataclass(frozen=True)
@@ -21,12 +39,46 @@ class Shape:
         check: Whether there are blocking checks.
         check_warn: Whether there are checks that nothing waits for.
         depends: The assets of the same pipeline that it runs after.
+        checks: Its checks one by one, in the order of the header.
     """
 
     table: bool = False
     check: bool = False
     check_warn: bool = False
     depends: tuple[str, ...] = ()
+    checks: tuple[Asked, ...] = ()
+
+
+class Need(NamedTuple):
+    """One entry of `depends`.
+
+    Attributes:
+        name: The name of an asset; empty where there is a URI.
+        uri: The URI of an asset.
+        symbolic: Whether it is lineage alone: nothing waits.
+        place: Where it stands.
+    """
+
+    name: str
+    uri: str
+    symbolic: bool
+    place: Provenance
+
+
+class Outside(NamedTuple):
+    """An Airflow asset that an asset reads without an edge: another pipeline, or something else, makes it.
+
+    Attributes:
+        uri: The Airflow asset's URI.
+        name: The asset's name where it is one of ours, else empty.
+        symbolic: Whether it is lineage alone, and no trigger.
+        about: What that asset says of itself, as on the Airflow asset that its own pipeline makes.
+    """
+
+    uri: str
+    name: str = ""
+    symbolic: bool = False
+    about: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -43,7 +95,12 @@ class ParsedAsset:
         shape: Its steps and edges.
         source_hash: SHA-256 of the asset's files and `pipeline.yml`, hexadecimal.
         named_at: Where its name stands.
-        depends_at: Where each dependency stands, by name.
+        needs: What `depends` says, rightly or not.
+        connection: The connection id of its table or checks; empty where it has neither.
+        uri: The URI of its Airflow asset; empty where it makes no table.
+        uri_at: Where its header gives that URI; None where the header does not.
+        about: What it says of itself, for its Airflow asset.
+        outside: What it reads that makes no edge, sorted by URI.
     """
 
     name: str
@@ -55,7 +112,12 @@ class ParsedAsset:
     shape: Shape
     source_hash: str
     named_at: Provenance
-    depends_at: Mapping[str, Provenance] = field(default_factory=dict, repr=False)
+    needs: tuple[Need, ...] = field(default=(), repr=False)
+    connection: str = ""
+    uri: str = ""
+    uri_at: Provenance | None = field(default=None, repr=False)
+    about: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    outside: tuple[Outside, ...] = ()
 
     def with_problems(self, *problems: Problem) -> Self:
         """Return the same asset with more problems, and so without a usable header."""
@@ -75,6 +137,9 @@ class ParsedPipeline:
         problems: All mistakes of `pipeline.yml`. Each asset has them too.
         warnings: What is no mistake and yet not as it looks.
         assets: Its assets, sorted by name.
+        scheduled_at: Where its schedule stands.
+        variant: The variant that it is; empty where `pipeline.yml` has none.
+        macros: Jinja macros that queries may call.
     """
 
     name: str
@@ -83,6 +148,9 @@ class ParsedPipeline:
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     assets: tuple[ParsedAsset, ...]
+    scheduled_at: Provenance = NOWHERE
+    variant: str = ""
+    macros: str = field(default="", repr=False)
 
     @property
     def edges(self) -> tuple[tuple[str, str], ...]:

@@ -6,15 +6,16 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from airflow_materialize.definition.asset import Notifications
 from airflow_materialize.definition.fields import (
     Bag,
     Day,
     Json,
     Labels,
     Model,
+    Named,
+    Tags,
     Text,
     Whole,
     Words,
@@ -25,10 +26,14 @@ from airflow_materialize.definition.fields import (
     quoted,
     refuse,
 )
+from airflow_materialize.definition.notifications import Notifications
 from airflow_materialize.definition.problems import suggest
 
 SCHEDULE_WORDS = ("hourly", "daily", "weekly", "monthly", "yearly", "continuous")
 """Schedules that need no cron, with or without `@`."""
+
+ON_ASSETS = "assets"
+"""The schedule of a pipeline that runs when what it depends on in other pipelines is there."""
 
 _CRON_ALIASES = ("@annually", "@midnight")
 _CRON_FIELDS = 5
@@ -63,14 +68,14 @@ class Variable(Model):
 
     @field_validator("default")
     @classmethod
-    def _is_there(cls, default: Any) -> Any:
-        if default is None:
-            raise refuse("a variable needs a `default`")
+    def _is_there(cls, default: Any, info: ValidationInfo) -> Any:
+        if default is None and "null" not in info.data.get("type", ""):
+            raise refuse("a variable needs a `default`", code="AM611")
         return default
 
 
 def _as_catchup(value: Any) -> bool:
-    return True if value in {"active", "all"} else as_flag(value)
+    return True if isinstance(value, str) and value in {"active", "all"} else as_flag(value)
 
 
 class Pipeline(Model):
@@ -79,14 +84,14 @@ class Pipeline(Model):
     name: Text = Field(description="The pipeline's name, which is the DAG's id. From the folder unless said.")
     id: Text = Field(default="", description="A former name.")
     description: Text = Field(default="", description="What it is.")
-    schedule: Text = Field(default="", description="Five cron fields, a word as `daily`, or `@every 1h`.")
-    start_date: Day = Field(default="", description="The first day: `YYYY-MM-DD`.")
-    default_connections: Labels = Field(default_factory=dict, description="Kind of database → connection id.")
+    schedule: Text = Field(default="", description="Five cron fields, a word as `daily`, `@every 1h`, or `assets`.")
+    start_date: Day = Field(default="", description="The first day that is run: `YYYY-MM-DD`.")
+    default_connections: dict[str, Named] = Field(default_factory=dict, description="Kind of database → connection id.")
     default: Bag = Field(default_factory=dict, description="Asset fields that every asset inherits.")
     variables: dict[str, Variable] = Field(default_factory=dict, description="Values that a run may change.")
-    variants: Bag = Field(default_factory=dict, description="Sets of variables under a name.")
-    retries: Whole | None = Field(default=None, ge=0, description="How often a failed step is tried again.")
-    tags: Words = Field(default=(), description="Words to find it by.")
+    variants: Bag = Field(default_factory=dict, description="Values of variables under a name: one DAG for each.")
+    retries: Whole | None = Field(default=None, ge=0, description="How often `run` of an asset is tried again.")
+    tags: Tags = Field(default=(), description="Words to find it by.")
     domains: Words = Field(default=(), description="Business domains.")
     meta: Labels = Field(default_factory=dict, description="Anything else about it.")
     owner: Text = Field(default="", description="Who answers for it.")
@@ -100,7 +105,7 @@ class Pipeline(Model):
     )
     notifications: Notifications | None = Field(default=None, description="Who hears of success and failure.")
     metadata_push: Bag = Field(default_factory=dict, description="Where descriptions are sent.")
-    assets: tuple[Bag, ...] = Field(default=(), description="Assets without files of their own.")
+    assets: tuple[Bag, ...] = Field(default=(), description="Refused: each asset has a file of its own.")
     commit: Json = Field(default=None, description="Read by Bruin Cloud alone.")
     snapshot: Json = Field(default=None, description="Read by Bruin Cloud alone.")
     agent: Json = Field(default=None, description="Read by Bruin Cloud alone.")
@@ -108,10 +113,10 @@ class Pipeline(Model):
     @field_validator("name")
     @classmethod
     def _is_a_name(cls, name: str) -> str:
-        if not _NAME.fullmatch(name):
-            raise refuse(f"{quoted(name)} is no name", "letters, digits, '_', '-' and '.'")
         if len(name) > _LONGEST_NAME:
-            raise refuse(f"the name has {len(name)} characters", f"at most {_LONGEST_NAME}")
+            raise refuse(f"the name has {len(name)} characters", f"at most {_LONGEST_NAME}", code="AM109")
+        if not _NAME.fullmatch(name):
+            raise refuse(f"{quoted(name)} is no name", "letters, digits, '_', '-' and '.'", code="AM109")
         return name
 
     @field_validator("schedule")
@@ -120,14 +125,12 @@ class Pipeline(Model):
         schedule = schedule.strip()
         if schedule.startswith("@every"):
             return _every(schedule)
-        if schedule == "assets":
-            raise refuse("'assets' is not supported yet", "a cron expression or a word as daily")
-        if schedule in {"", *_CRON_ALIASES} or schedule.removeprefix("@") in SCHEDULE_WORDS:
+        if schedule in {"", ON_ASSETS, *_CRON_ALIASES} or schedule.removeprefix("@") in SCHEDULE_WORDS:
             return schedule
-        if len(schedule.split()) == _CRON_FIELDS and _is_cron(schedule):
+        if len(schedule) <= _LONGEST_NAME and len(schedule.split()) == _CRON_FIELDS and _is_cron(schedule):
             return schedule
-        known = (*SCHEDULE_WORDS, "@every 1h", "five cron fields as '0 6 * * *'")
-        raise refuse(f"{quoted(schedule)} is no schedule", suggest(schedule.lower(), known))
+        known = (*SCHEDULE_WORDS, ON_ASSETS, "@every 1h", "five cron fields as '0 6 * * *'")
+        raise refuse(f"{quoted(schedule)} is no schedule", suggest(schedule.lower(), known), code="AM113")
 
     @field_validator("concurrency")
     @classmethod
@@ -141,7 +144,7 @@ def _every(schedule: str) -> str:
     except (ValueError, OverflowError):
         long_enough = False
     if not long_enough:
-        raise refuse(f"{quoted(schedule)} is no schedule", "@every and a duration, as @every 1h30m")
+        raise refuse(f"{quoted(schedule)} is no schedule", "@every and a duration, as @every 1h30m", code="AM113")
     return schedule
 
 

@@ -43,7 +43,7 @@ def read_tree(header: Header, where: str) -> Read:
         return Read(*comment_tree(header.text, where))
     if not header.closed:
         message, hint = "the header is opened here and never closed", 'end it with a line @bruin"""'
-        problem = Problem(where, max(header.first_line - 1, 1), 1, "", message, hint)
+        problem = Problem(where, max(header.first_line - 1, 1), 1, "", message, hint, code="AM002")
         return Read(outline(header.text, where, header.first_line), [problem], readable=False)
     try:
         return Read(*compose(header.text, where, header.first_line))

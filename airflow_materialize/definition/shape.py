@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_materialize.definition.parsed import Shape
-from airflow_materialize.definition.tree import ListNode, MapNode, Node, Provenance, Scalar
+from airflow_materialize.definition.parsed import Asked, Need, Shape
+from airflow_materialize.definition.tree import ListNode, MapNode, Node, Scalar
 
 _NO = {"false", "no", "off", "n"}
 
 
 def shape_of(tree: MapNode) -> Shape:
     """Return the shape of an asset."""
-    blocking = [
-        is_yes(check, "blocking", default=True) if isinstance(check, MapNode) else True for check in checks_of(tree)
-    ]
-    depends = tuple(dict.fromkeys(name for name, _ in dependencies(tree)))
-    return Shape(table=is_table(tree), check=any(blocking), check_warn=not all(blocking), depends=depends)
+    # The load itself asks the blocking checks where it is published after them.
+    within = is_table(tree) and tree.text("materialization", "publish") == "after_checks"
+    checks = tuple(check for check in _asked(tree) if not (within and check.blocking))
+    blocking = [check.blocking for check in checks]
+    depends = tuple(dict.fromkeys(need.name for need in needs_of(tree) if need.name and not need.symbolic))
+    return Shape(
+        table=is_table(tree), check=any(blocking), check_warn=not all(blocking), depends=depends, checks=checks
+    )
 
 
 def is_table(tree: MapNode) -> bool:
@@ -43,12 +46,24 @@ def checks_of(tree: MapNode) -> list[Node]:
     return checks
 
 
-def dependencies(tree: MapNode) -> Iterator[tuple[str, Provenance]]:
-    """Yield the assets that a header waits for, with their places."""
+def _asked(tree: MapNode) -> Iterator[Asked]:
+    holders = [(column.text("name"), column.get("checks")) for column in tree.maps("columns")]
+    for column, holder in [*holders, ("", tree.get("custom_checks"))]:
+        for check in holder.items if isinstance(holder, ListNode) else [holder] if holder else []:
+            named = (
+                check.text("name") if isinstance(check, MapNode) else check.text if isinstance(check, Scalar) else ""
+            )
+            blocking = is_yes(check, "blocking", default=True) if isinstance(check, MapNode) else True
+            yield Asked(column, named, blocking)
+
+
+def needs_of(tree: MapNode) -> Iterator[Need]:
+    """Yield what a header depends on."""
     node = tree.get("depends")
     items: list[Node] = node.items if isinstance(node, ListNode) else [node] if node else []
     for item in items:
-        if isinstance(item, Scalar) and item.text:
-            yield item.text, item.place
-        elif isinstance(item, MapNode) and item.text("asset") and item.text("mode").lower() != "symbolic":
-            yield item.text("asset"), item.place
+        if isinstance(item, Scalar) and not item.empty and item.text:
+            yield Need(item.text, "", symbolic=False, place=item.place)
+        elif isinstance(item, MapNode) and bool(item.text("asset")) != bool(item.text("uri")):
+            symbolic = item.text("mode").lower() == "symbolic"
+            yield Need(item.text("asset"), item.text("uri"), symbolic=symbolic, place=item.place)

@@ -24,7 +24,8 @@ SKIPPED_FOLDERS = frozenset(
     )
 )
 
-_LEADING_DOCSTRING = re.compile(r"\A(?:[ \t\f]*(?:#[^\n]*)?\n)*[ \t]*[rRuU]?(?P<quotes>\"{3}|'{3})")
+_LONGEST_CHARACTER = 4
+_LEADING_DOCSTRING = re.compile(r"\A(?:[ \t\f]*+(?:#[^\n]*+)?+\n)*+[ \t]*+[rRuU]?(?P<quotes>\"{3}|'{3})")
 _OPENING = re.compile(r"\s*@(?:bruin|asset)[ \t]*(?:\n|\Z)")
 _CLOSING = re.compile(r"^[ \t]*@(?:bruin|asset)[ \t]*$", re.MULTILINE)
 _MENTION = re.compile(r"@bruin\b|(?<=\"\"\")\s*@asset\b|(?<=''')\s*@asset\b|@asset[ \t]*(?=\"\"\"|''')")
@@ -78,13 +79,19 @@ class FoundAssets:
     warnings: tuple[Problem, ...]
 
 
-def read_source(file: Path) -> str:
-    """Return a file's text, without BOM and with plain newlines. A byte that is no UTF-8 becomes a surrogate.
+def read_source(file: Path, longest: int = HEADER_LIMIT) -> str:
+    """Return the start of a file: its text without BOM and with plain newlines. Bytes that are no UTF-8 are surrogates.
+
+    Args:
+        file: The file.
+        longest: The characters that a text may have. So much is read that a longer one is seen to be longer; a Python
+            file has its header in there.
 
     Raises:
         OSError: The file cannot be read.
     """
-    text = file.read_bytes().decode("utf-8", "surrogateescape")
+    with file.open("rb") as source:
+        text = source.read(_LONGEST_CHARACTER * (longest + 1)).decode("utf-8", "surrogateescape")
     return text.removeprefix("\ufeff").replace("\r\n", "\n")
 
 
@@ -161,11 +168,13 @@ def find_pipelines(root: Path) -> list[PipelineFolder]:
     where it is one. Symbolic links to folders are not followed.
     """
     found: list[PipelineFolder] = []
+    places: set[Path] = set()
     for folder, files in _walk(root):
         file = next((folder / name for name in PIPELINE_FILES if name in files and (folder / name).is_file()), None)
         if file:
-            outer = (known.path for known in reversed(found) if known.path in folder.parents)
-            found.append(PipelineFolder(folder, file, next(outer, None)))
+            outer = next((parent for parent in folder.parents if parent in places), None)
+            found.append(PipelineFolder(folder, file, outer))
+            places.add(folder)
     if any(pipeline.path == root for pipeline in found):
         return found
     if not found and any(base != root for _, base in _asset_files(root)):
@@ -191,13 +200,10 @@ def find_assets(pipeline: PipelineFolder, root: Path) -> FoundAssets:
     """
     files: list[tuple[Path, Path]] = []
     warnings: list[Problem] = []
-    for file, base in sorted(_candidates(pipeline)):
+    for file, base in sorted(candidates(pipeline)):
         where = file.relative_to(root).as_posix()
         if leads_out(file, root):
             warnings.append(_skipped(where, "a link that leads out of the folder of all pipelines"))
-        elif file.name in {"_defaults.yml", "_defaults.yaml"}:
-            message = "has no effect in this version"
-            warnings.append(Problem(where, 0, 0, "", message, "use `default` in pipeline.yml", "warning"))
         elif file.name.endswith(OTHER_SUFFIXES):
             warnings.append(_skipped(where, f"a {file.suffix} file"))
         elif file.is_file():
@@ -206,10 +212,11 @@ def find_assets(pipeline: PipelineFolder, root: Path) -> FoundAssets:
 
 
 def _skipped(where: str, what: str) -> Problem:
-    return Problem(where, 0, 0, "", f"skipped: {what}", "assets are Python files", "warning")
+    return Problem(where, 0, 0, "", f"skipped: {what}", "assets are Python files", "warning", code="AM502")
 
 
-def _candidates(pipeline: PipelineFolder) -> Iterator[tuple[Path, Path]]:
+def candidates(pipeline: PipelineFolder) -> Iterator[tuple[Path, Path]]:
+    """Yield each file that may be an asset, of any kind, by its own name, with the folder that its name counts from."""
     for name in ASSET_FOLDERS:
         base = pipeline.path / name
         if base.is_dir() and not base.is_symlink():
@@ -221,7 +228,7 @@ def _candidates(pipeline: PipelineFolder) -> Iterator[tuple[Path, Path]]:
 
 
 def _may_be_asset(name: str) -> bool:
-    return name.endswith((".py", *YAML_SUFFIXES, *OTHER_SUFFIXES, "_defaults.yml", "_defaults.yaml"))
+    return name.endswith((".py", *YAML_SUFFIXES, *OTHER_SUFFIXES))
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
@@ -255,7 +262,7 @@ def _is_asset(file: Path) -> bool:
 
 def _leading_docstring(text: str) -> tuple[int, int] | None:
     """Where the text of the leading docstring starts and ends."""
-    opening = _LEADING_DOCSTRING.match(text)
+    opening = _LEADING_DOCSTRING.match(text, 0, HEADER_LIMIT)
     if not opening:
         return None
     end = text.find(opening["quotes"], opening.end())

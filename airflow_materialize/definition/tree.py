@@ -22,8 +22,12 @@ HEADER_LIMIT = 64 * 1024
 DEPTH_LIMIT = 20
 """The deepest nesting of lists and mappings."""
 
+MOST_PROBLEMS = 100
+"""The problems of one file that are told."""
+
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_YAML_TAGS = "tag:yaml.org,2002:"
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -129,13 +133,14 @@ def locate(root: MapNode, path: tuple[int | str, ...]) -> tuple[Provenance, str]
     return place, shown
 
 
-def compose(text: str, file: str, first_line: int = 1) -> tuple[MapNode, list[Problem]]:
+def compose(text: str, file: str, first_line: int = 1, limit: int = HEADER_LIMIT) -> tuple[MapNode, list[Problem]]:
     """Read YAML text.
 
     Args:
         text: The YAML.
         file: The path that places name.
         first_line: The line of the file at which the text starts.
+        limit: The longest text, in characters.
 
     Returns:
         The tree, and the problems that still leave one: keys that stand twice.
@@ -144,11 +149,35 @@ def compose(text: str, file: str, first_line: int = 1) -> tuple[MapNode, list[Pr
         Unreadable: There is no tree.
     """
     composer = _Composer(file, first_line)
-    composer.check_characters(text)
+    composer.check_characters(text, limit)
     try:
         return composer.compose(text), composer.problems
     except yaml.YAMLError as error:
         raise Unreadable(composer.explain(error, text)) from None
+
+
+def twice(first: Provenance, second: Provenance) -> str:
+    """Say where a key stands that stands twice in one file."""
+    if first.line == second.line:
+        return f"stands twice on line {first.line}"
+    return f"stands twice, on line {first.line} and on line {second.line}"
+
+
+_OPEN = "starts here and does not end"
+# What libyaml says, what it means, and what would be right.
+_IN_OUR_WORDS = {
+    "found unexpected end of stream": (f"a quoted text {_OPEN}", ""),
+    "did not find expected ',' or ']'": (f"a list {_OPEN}", "a comma between items, and ] behind the last one"),
+    "did not find expected ',' or '}'": (f"a mapping {_OPEN}", "a comma between fields, and } behind the last one"),
+    "mapping values are not allowed in this context": (
+        "a colon where a text goes on",
+        "quote a text that has a colon; fields of one mapping start in one column",
+    ),
+    "found character that cannot start any token": ("a text cannot start with this sign", "quote the text"),
+    "could not find expected ':'": ("a line without a colon", "lines as `name: raw.orders`"),
+    "did not find expected key": ("a field is expected here", "fields of one mapping start in one column"),
+    "did not find expected '-' indicator": ("an item of a list is expected here", "items start in one column"),
+}
 
 
 class _Composer:
@@ -157,17 +186,18 @@ class _Composer:
         self.first_line = first_line
         self.problems: list[Problem] = []
 
-    def check_characters(self, text: str) -> None:
-        if len(text) > HEADER_LIMIT:
+    def check_characters(self, text: str, limit: int) -> None:
+        if len(text) > limit:
             place = Provenance(self.file, self.first_line, 1)
-            raise self.unreadable(place, "", f"the header is longer than {HEADER_LIMIT // 1024} KiB")
+            raise self.unreadable(place, "", f"the header is longer than {limit // 1024} KiB", code="AM004")
         found = _UNPRINTABLE.search(text)
         if found:
             line = self.first_line + text.count("\n", 0, found.start())
             place = Provenance(self.file, line, found.start() - text.rfind("\n", 0, found.start()))
             if _UNDECODED.match(found.group()):
-                raise self.unreadable(place, "", f"the byte 0x{ord(found.group()) & 0xFF:02X} is no UTF-8")
-            raise self.unreadable(place, "", f"the character U+{ord(found.group()):04X} is not allowed")
+                message = f"the byte 0x{ord(found.group()) & 0xFF:02X} is no UTF-8"
+                raise self.unreadable(place, "", message, code="AM003")
+            raise self.unreadable(place, "", f"the character U+{ord(found.group()):04X} is not allowed", code="AM003")
 
     def compose(self, text: str) -> MapNode:
         events = yaml.parse(text, Loader=_Loader)
@@ -176,15 +206,17 @@ class _Composer:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if tree is not None:
-                    raise self.unreadable(self.place(event), "", "a second YAML document starts here", "one is enough")
+                    message = "a second YAML document starts here"
+                    raise self.unreadable(self.place(event), "", message, "one is enough", code="AM007")
                 node = self.node(next(events), events, "", 1)
                 if isinstance(node, Scalar) and node.empty:
                     break
                 if not isinstance(node, MapNode):
-                    raise self.unreadable(node.place, "", "a mapping is expected", "lines as `name: raw.orders`")
+                    message, hint = "a mapping is expected", "lines as `name: raw.orders`"
+                    raise self.unreadable(node.place, "", message, hint, code="AM007")
                 tree = node
         if tree is None:
-            raise self.unreadable(nothing, "", "the header is empty", "lines as `name: raw.orders`")
+            raise self.unreadable(nothing, "", "the header is empty", "lines as `name: raw.orders`", code="AM007")
         return tree
 
     def node(self, event: Any, events: Iterator[Any], path: str, depth: int) -> Node:
@@ -203,26 +235,33 @@ class _Composer:
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = self.node(event, events, path, depth + 1)
             if not isinstance(key, Scalar):
-                raise self.unreadable(key.place, path, "a key must be a text")
+                hint = "a template stands in quotes" if isinstance(key, MapNode) else ""
+                raise self.unreadable(key.place, path, "a key must be a text", hint, code="AM007")
             if key.plain and key.text == "<<":
-                raise self.unreadable(key.place, path, "merge keys are not allowed", "write the fields out")
+                message = "merge keys are not allowed"
+                raise self.unreadable(key.place, path, message, "write the fields out", code="AM008")
             below = f"{path}.{key.text}" if path else key.text
             value = self.node(next(events), events, below, depth + 1)
             first = node.entries.setdefault(key.text, Entry(key.place, value))
             if first.value is not value:
-                message = f"{quoted(key.text)} stands twice, on line {first.place.line} and on line {key.place.line}"
-                self.problems.append(Problem(*key.place, below, message, "keep one"))
+                message = f"{quoted(key.text)} {twice(first.place, key.place)}"
+                self.problems.append(Problem(*key.place, below, message, "keep one", code="AM009"))
+            if len(self.problems) > MOST_PROBLEMS:
+                raise self.unreadable(key.place, "", "the header has too many keys that stand twice", code="AM009")
         return node
 
     def check_event(self, event: Any, place: Provenance, path: str, depth: int) -> None:
         if isinstance(event, yaml.AliasEvent):
-            raise self.unreadable(place, path, f"the alias *{event.anchor} is not allowed", "write the value out")
+            message = f"the alias *{event.anchor} is not allowed"
+            raise self.unreadable(place, path, message, "write the value out", code="AM008")
         if event.anchor is not None:
-            raise self.unreadable(place, path, f"the anchor &{event.anchor} is not allowed", "leave it out")
+            message = f"the anchor &{event.anchor} is not allowed"
+            raise self.unreadable(place, path, message, "leave it out", code="AM008")
         if event.tag is not None:
-            raise self.unreadable(place, path, f"the tag {quoted(event.tag)} is not allowed", "leave it out")
+            message = f"the tag {quoted(event.tag.replace(_YAML_TAGS, '!!'))} is not allowed"
+            raise self.unreadable(place, path, message, "leave it out", code="AM008")
         if depth > DEPTH_LIMIT:
-            raise self.unreadable(place, "", f"the header is nested deeper than {DEPTH_LIMIT} levels")
+            raise self.unreadable(place, "", f"the header is nested deeper than {DEPTH_LIMIT} levels", code="AM005")
 
     def place(self, event: Any) -> Provenance:
         mark = event.start_mark
@@ -230,16 +269,18 @@ class _Composer:
 
     def explain(self, error: yaml.YAMLError, text: str) -> Problem:
         if not isinstance(error, yaml.MarkedYAMLError):
-            return Problem(self.file, self.first_line, 1, "", "the YAML is broken")
+            return Problem(self.file, self.first_line, 1, "", "the YAML is broken", code="AM006")
         problem, mark = error.problem or "it cannot be read", error.problem_mark
-        hint = ""
-        if "unexpected end of stream" in problem and error.context_mark:
-            problem, mark = "a quoted text starts here and does not end", error.context_mark
-        elif mark and "\t" in "".join(text.split("\n")[mark.line : mark.line + 1])[: mark.column + 1]:
+        said, hint = _IN_OUR_WORDS.get(problem, ("", ""))
+        if said.endswith(_OPEN) and error.context_mark:
+            mark = error.context_mark
+        problem = said or problem
+        if mark and "\t" in "".join(text.split("\n")[mark.line : mark.line + 1])[: mark.column + 1]:
             hint = "indent with spaces, not with tabs"
         line, column = (mark.line, mark.column + 1) if mark else (0, 1)
-        return Problem(self.file, line + self.first_line, column, "", f"the YAML is broken: {problem}", hint)
+        message = f"the YAML is broken: {problem}"
+        return Problem(self.file, line + self.first_line, column, "", message, hint, code="AM006")
 
     @staticmethod
-    def unreadable(place: Provenance, path: str, message: str, hint: str = "") -> Unreadable:
-        return Unreadable(Problem(*place, path, message, hint))
+    def unreadable(place: Provenance, path: str, message: str, hint: str = "", *, code: str) -> Unreadable:
+        return Unreadable(Problem(*place, path, message, hint, code=code))

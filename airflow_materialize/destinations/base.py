@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -12,12 +11,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_materialize.destinations import MODULES
 from airflow_materialize.destinations.arrow import canonical
+from airflow_materialize.destinations.discretion import PassingError
+from airflow_materialize.destinations.spelling import Spelling, Table
 from airflow_materialize.errors import MaterializeError, TransientError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_materialize.connections import Connection
+    from airflow_materialize.destinations.reading import Reader
+
+__all__ = [
+    "STAGING",
+    "Capabilities",
+    "Destination",
+    "Progress",
+    "Session",
+    "Table",
+    "UnknownOutcomeError",
+    "for_connection",
+]
 
 Progress = Callable[[str], None]
 """Takes a sentence for the log: who is waited for, and how long."""
@@ -25,23 +38,9 @@ Progress = Callable[[str], None]
 STAGING = "_materialize_staging"
 """The staging table. It is temporary, so every session has its own."""
 
-_UPPER = re.compile("[A-Z]+")
 
-
-class UnknownOutcomeError(TransientError):
+class UnknownOutcomeError(PassingError):
     """COMMIT failed, and only the ledger can tell whether the database kept the transaction."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table's name in its parts, unquoted. Empty parts take the connection's default."""
-
-    name: str
-    schema: str = ""
-    catalog: str = ""
-
-    def __str__(self) -> str:
-        return ".".join(part for part in (self.catalog, self.schema, self.name) if part)
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,11 @@ class Capabilities:
     schemas: bool = True
 
 
-class Session(ABC):
+class Session(Spelling):
     """One open connection to a destination. All SQL goes through it; values are always bound.
 
     Whatever the driver raises comes out as a MaterializeError, or a TransientError where it may pass by itself.
     """
-
-    dialect: ClassVar[str]
-    """sqlglot's name of the dialect."""
 
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
@@ -114,6 +110,20 @@ class Session(ABC):
         """Return one value as a parameter that compares with a column of its `column_type`."""
         return scalar.as_py()
 
+    # User code.
+
+    def value(self, value: Any) -> Any:
+        """Return a value of Python's as the driver takes it, as a column holds such values.
+
+        Raises:
+            MaterializeError: The database has no exact type for it.
+        """
+        return value
+
+    @abstractmethod
+    def reader(self) -> Reader:
+        """Give this session, which is open for reading alone, up to statements of user code."""
+
     # Changes.
 
     def create_schema(self, table: Table) -> None:
@@ -123,7 +133,7 @@ class Session(ABC):
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(parts)}")
 
     def create_table(self, table: Table, columns: Mapping[str, str]) -> None:
-        """Create a table of these columns and types."""
+        """Create a table of these columns, each with its type and what else defines it."""
         self.execute(f"CREATE TABLE {self.name_of(table)} ({self.definitions(columns)})")
 
     @abstractmethod
@@ -139,9 +149,9 @@ class Session(ABC):
         """Drop a table."""
         self.execute(f"DROP TABLE {self.name_of(table)}")
 
-    def add_column(self, table: Table, name: str, sql_type: str) -> None:
-        """Add an empty column to a table."""
-        self.execute(f"ALTER TABLE {self.name_of(table)} ADD COLUMN {self.quote(name)} {sql_type}")
+    def add_column(self, table: Table, name: str, definition: str) -> None:
+        """Add a column to a table. Rows that are there get its default."""
+        self.execute(f"ALTER TABLE {self.name_of(table)} ADD COLUMN {self.quote(name)} {definition}")
 
     def drop_column(self, table: Table, name: str) -> None:
         """Drop a column of a table."""
@@ -173,7 +183,8 @@ class Session(ABC):
         except MaterializeError as error:
             self._roll_back()
             if isinstance(error, TransientError):
-                raise UnknownOutcomeError(f"COMMIT failed: {error.message}") from error
+                brief = f"COMMIT failed: {error.brief}" if isinstance(error, PassingError) and error.brief else ""
+                raise UnknownOutcomeError(f"COMMIT failed: {error.message}", brief=brief) from error
             raise
 
     def _roll_back(self) -> None:
@@ -187,41 +198,6 @@ class Session(ABC):
     def commit(self) -> None:
         """Commit it."""
         self.execute("COMMIT")
-
-    # Spelling.
-
-    def quote(self, identifier: str) -> str:
-        """Return one name as a quoted identifier.
-
-        Raises:
-            MaterializeError: No database can hold such a name.
-        """
-        from sqlglot import exp
-
-        if not identifier or "\0" in identifier:
-            raise MaterializeError(
-                f"{identifier!r} is no name for a table or column", hint="at least one character, no NUL"
-            )
-        return exp.to_identifier(identifier, quoted=True).sql(dialect=self.dialect)
-
-    def name_of(self, table: Table) -> str:
-        """Return the table's quoted full name."""
-        return ".".join(self.quote(part) for part in (table.catalog, table.schema, table.name) if part)
-
-    def definitions(self, columns: Mapping[str, str]) -> str:
-        """Return columns as CREATE TABLE lists them."""
-        return ", ".join(f"{self.quote(name)} {sql_type}" for name, sql_type in columns.items())
-
-    def fold(self, name: str) -> str:
-        """Return what two names have in common that the database takes for one: here ASCII without case."""
-        return _UPPER.sub(lambda match: match[0].lower(), name)
-
-    @abstractmethod
-    def unmatched_pattern(self, column_sql: str) -> str:
-        """Return the condition that is true where a text has no part that matches the pattern bound to its one `?`.
-
-        It is NULL where the column is NULL.
-        """
 
 
 _KNOWN: dict[str, type[Destination]] = {}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
@@ -15,11 +16,14 @@ import pyarrow as pa
 
 from airflow_materialize.destinations.arrow import canonical, is_binary, is_json, is_text, is_uuid
 from airflow_materialize.destinations.base import STAGING, Destination, Progress, Session, Table
+from airflow_materialize.destinations.duckdb_errors import translated
+from airflow_materialize.destinations.duckdb_reading import DuckDBReader
 from airflow_materialize.destinations.waiting import queue, wait_for
-from airflow_materialize.errors import MaterializeError, TransientError
+from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
     from airflow_materialize.connections import Connection
+    from airflow_materialize.destinations.reading import Reader
 
 QUEUE_SECONDS = 3600.0
 """The longest wait for our own processes: a backfill's loads stand in one queue."""
@@ -29,6 +33,7 @@ FOREIGN_SECONDS = 600.0
 
 _CONFLICT = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _PARTS = 3
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _TYPES: dict[pa.DataType, str] = {
     pa.bool_(): "BOOLEAN",
@@ -57,19 +62,20 @@ class DuckDBSession(Session):
 
     dialect = "duckdb"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Any] = _NOTHING) -> None:
         self._connection = connection
+        self._settings = settings
         # Else a table that does not exist would be looked for among the variables of the calling Python code.
         self.execute("SET python_enable_replacements = false")
         self._catalog, self._schema = self.rows("SELECT current_database(), current_schema()")[0]
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:  # noqa: D102
-        with _translated():
+        with translated():
             rows = self._connection.execute(sql, list(parameters)).fetchall()
         return rows[0][0] if rows and isinstance(rows[0][0], int) else 0
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:  # noqa: D102
-        with _translated():
+        with translated():
             relation = self._connection.sql(sql, params=list(parameters))
             if relation is None:
                 return []
@@ -112,12 +118,12 @@ class DuckDBSession(Session):
         return {name for (name,) in found}
 
     def arrow_types(self, table: Table) -> dict[str, pa.DataType]:  # noqa: D102
-        with _translated():
+        with translated():
             schema = self._connection.sql(f"SELECT * FROM {self.name_of(table)} LIMIT 0").to_arrow_table().schema
         return {field.name: canonical(field.type) for field in schema}
 
     def column_type(self, arrow_type: pa.DataType) -> str:  # noqa: D102
-        with _translated():
+        with translated():
             return str(
                 self._connection.sql(f"SELECT typeof(CAST(NULL AS {self._spelled(arrow_type)}))").fetchall()[0][0]
             )
@@ -155,6 +161,17 @@ class DuckDBSession(Session):
             # Refused after a failure, until the transaction is rolled back.
             with suppress(duckdb.Error):
                 self._connection.unregister(source)
+
+    def reader(self) -> Reader:  # noqa: D102
+        return DuckDBReader(self._connection, self.quote, self._settings)
+
+    def moment(self, arrow_type: pa.DataType, *, whole_day: bool) -> str:  # noqa: D102
+        moment = "(now() AT TIME ZONE 'UTC')"
+        if whole_day or pa.types.is_date(arrow_type):
+            moment = f"CAST({moment} AS DATE)"
+        if pa.types.is_timestamp(arrow_type) and arrow_type.tz:
+            return f"(CAST({moment} AS TIMESTAMP) AT TIME ZONE 'UTC')"
+        return f"CAST({moment} AS {self.column_type(arrow_type)})"
 
     def unmatched_pattern(self, column_sql: str) -> str:  # noqa: D102
         return f"NOT regexp_matches(CAST({column_sql} AS VARCHAR), ?)"
@@ -221,7 +238,8 @@ class DuckDB(Destination):
         with queue(path, shared=read_only, purpose=purpose, limit=QUEUE_SECONDS, progress=progress):
             connection = _opened(open_file, path, progress)
             try:
-                yield DuckDBSession(connection)
+                extra = self.connection.extra
+                yield DuckDBSession(connection, {**extra, **(extra.get("settings") or {})})
             finally:
                 connection.close()
 
@@ -267,13 +285,3 @@ def _opened(
         return f"{path} is held by {holder}, which does not take part in the queue"
 
     return wait_for(attempt, blocker, limit=FOREIGN_SECONDS, progress=progress)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (duckdb.IOException, duckdb.TransactionException, duckdb.InterruptException) as error:
-        raise TransientError(f"DuckDB: {error}") from error
-    except duckdb.Error as error:
-        raise MaterializeError(f"DuckDB: {error}") from error

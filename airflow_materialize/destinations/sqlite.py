@@ -11,33 +11,26 @@ from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from airflow_materialize.destinations.arrow import (
-    canonical,
-    is_binary,
-    is_json,
-    is_text,
-    is_uuid,
-    to_json_text,
-    to_text,
-)
+from airflow_materialize.destinations.arrow import canonical, is_binary
 from airflow_materialize.destinations.base import STAGING, Capabilities, Destination, Progress, Session, Table
+from airflow_materialize.destinations.sqlite_errors import is_busy, translated
+from airflow_materialize.destinations.sqlite_reading import SQLiteReader
+from airflow_materialize.destinations.sqlite_values import affinity, column_values, rebuild, stored
 from airflow_materialize.destinations.waiting import wait_for
-from airflow_materialize.errors import MaterializeError, TransientError
+from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
     from airflow_materialize.connections import Connection
+    from airflow_materialize.destinations.reading import Parameters, Reader
 
 WAIT_SECONDS = 600.0
 """The longest wait for another writer, or for readers at COMMIT."""
 
 _BUSY_MILLISECONDS = 1000
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_PASSING = {*_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_INTERRUPT}
-_BASE_CODE = 0xFF
 _ROWS_PER_INSERT = 100
 
 
@@ -62,7 +55,7 @@ class SQLiteSession(Session):
             return max(cursor.rowcount, 0)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:  # noqa: D102
-        with _translated(), closing(self._waited(sql, parameters)) as cursor:
+        with translated(), closing(self._waited(sql, parameters)) as cursor:
             return cursor.fetchall()
 
     def name_of(self, table: Table) -> str:  # noqa: D102
@@ -86,7 +79,7 @@ class SQLiteSession(Session):
         return {name for (name,) in found}
 
     def arrow_types(self, table: Table) -> dict[str, pa.DataType]:  # noqa: D102
-        return {name: _affinity(kind) for name, kind in (self.columns(table) or {}).items()}
+        return {name: affinity(kind) for name, kind in (self.columns(table) or {}).items()}
 
     def storable(self, arrow_type: pa.DataType) -> pa.DataType:  # noqa: D102
         plain = canonical(arrow_type)
@@ -104,7 +97,18 @@ class SQLiteSession(Session):
         return "BLOB" if is_binary(arrow_type) else "TEXT"
 
     def bind(self, scalar: pa.Scalar[Any]) -> Any:  # noqa: D102
-        return _stored(pa.array([scalar.as_py()], scalar.type))[0]
+        return stored(pa.array([scalar.as_py()], scalar.type))[0]
+
+    def value(self, value: Any) -> Any:  # noqa: D102
+        if value is None or type(value) in {bool, int, float, str, bytes}:
+            return value
+        if isinstance(value, UUID):
+            return str(value)
+        try:
+            scalar = pa.scalar(value)
+            return self.bind(scalar.cast(self.storable(scalar.type)))
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise MaterializeError(f"{type(value).__name__} cannot be bound in SQLite: {error}") from error
 
     def create_schema(self, table: Table) -> None:
         """There is one namespace."""
@@ -118,36 +122,8 @@ class SQLiteSession(Session):
             self.execute(f"CREATE INDEX temp.{index} ON {staging} ({', '.join(self.quote(key) for key in keys)})")
         return Table(STAGING, "temp")
 
-    def change_type(self, table: Table, name: str, sql_type: str) -> None:
-        """Rebuild the table: SQLite has no statement for it. Its indexes and triggers are made again.
-
-        Raises:
-            MaterializeError: The table has constraints, which would be lost.
-        """
-        constrained = self.rows(
-            "SELECT name FROM pragma_table_info(?, 'main') WHERE \"notnull\" OR pk OR dflt_value IS NOT NULL"
-            " UNION ALL SELECT name FROM pragma_index_list(?, 'main') WHERE origin <> 'c'",
-            [table.name, table.name],
-        )
-        if constrained:
-            raise MaterializeError(
-                f"the type of a column of {table} cannot be changed: the table has constraints ({constrained[0][0]})",
-                hint="rebuild the table by a full refresh",
-            )
-        made_again = self.rows(
-            "SELECT sql FROM main.sqlite_master WHERE tbl_name = ? COLLATE NOCASE"
-            " AND type IN ('index', 'trigger') AND sql IS NOT NULL",
-            [table.name],
-        )
-        columns = (self.columns(table) or {}) | {name: sql_type}
-        target, kept = self.name_of(table), f"temp.{self.quote(STAGING + '_kept')}"
-        self.execute(f"CREATE TABLE {kept} AS SELECT * FROM {target}")
-        self.drop_table(table)
-        self.create_table(table, columns)
-        self.execute(f"INSERT INTO {target} SELECT * FROM {kept}")
-        self.execute(f"DROP TABLE {kept}")
-        for (statement,) in made_again:
-            self.execute(statement)
+    def change_type(self, table: Table, name: str, sql_type: str) -> None:  # noqa: D102
+        rebuild(self, table, name, sql_type, f"temp.{self.quote(STAGING + '_kept')}")
 
     def bulk(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:  # noqa: D102
         width = len(schema.names)
@@ -157,11 +133,11 @@ class SQLiteSession(Session):
         row, insert = f"({', '.join('?' * width)})", f"INSERT INTO {self.name_of(table)} ({names}) VALUES "
         count = 0
         for batch in batches:
-            columns = [_column(name, batch[name], count) for name in schema.names]
+            columns = [column_values(name, batch[name], count) for name in schema.names]
             cells = list(chain.from_iterable(zip(*columns, strict=True)))
             size, step = len(cells), together * width
             whole = size - size % step
-            with _translated():
+            with translated():
                 self._connection.executemany(
                     insert + ", ".join([row] * together), (cells[at : at + step] for at in range(0, whole, step))
                 )
@@ -174,24 +150,40 @@ class SQLiteSession(Session):
         # A deferred transaction that turns to writing fails at once when somebody else wrote; this one waits.
         self.execute("BEGIN IMMEDIATE")
 
+    def same(self, left: str, right: str) -> str:  # noqa: D102
+        return f"{left} IS {right}"
+
+    def moment(self, arrow_type: pa.DataType, *, whole_day: bool) -> str:  # noqa: D102
+        if pa.types.is_date(arrow_type):
+            return "(CURRENT_DATE)"
+        if not pa.types.is_timestamp(arrow_type):
+            return "(CURRENT_DATE)" if whole_day else "(CURRENT_TIMESTAMP)"
+        clock = "00:00:00.000" if whole_day else "%H:%M:%f"
+        zone = "Z" if arrow_type.tz else ""
+        return f"(strftime('%Y-%m-%d {clock}', 'now') || '000{zone}')"
+
+    def reader(self) -> Reader:  # noqa: D102
+        return SQLiteReader(self._connection, self._waited)
+
     def unmatched_pattern(self, column_sql: str) -> str:  # noqa: D102
         return f"NOT (CAST({column_sql} AS TEXT) REGEXP ?)"
 
-    def _waited(self, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+    def _waited(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
         """Run a statement as soon as nobody else has the file: a load may keep readers out, readers a COMMIT."""
+        values = parameters if isinstance(parameters, Mapping) else tuple(parameters)
 
         def attempt() -> sqlite3.Cursor | None:
             try:
-                return self._connection.execute(sql, tuple(parameters))
+                return self._connection.execute(sql, values)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & _BASE_CODE in _BUSY:
+                if is_busy(error):
                     return None
                 raise
 
         def blocker() -> str:
             return f"{self._path} is locked by another process"
 
-        with _translated():
+        with translated():
             return wait_for(attempt, blocker, limit=WAIT_SECONDS, progress=self._progress)
 
 
@@ -214,7 +206,7 @@ class SQLite(Destination):
             path = str(self.connection.file(path))
         missing = read_only and path and not Path(path).exists()
         opened = sqlite3.connect(":memory:") if missing else _opened(self.connection, path)
-        with closing(opened), _translated():
+        with closing(opened), translated():
             if read_only:
                 opened.execute("PRAGMA query_only = ON")
             yield SQLiteSession(opened, path, progress)
@@ -242,58 +234,5 @@ def _opened(connection: Connection, path: str) -> sqlite3.Connection:
     return opened
 
 
-def _affinity(declared: str) -> pa.DataType:
-    # The rules of https://sqlite.org/datatype3.html#determination_of_column_affinity, in their order.
-    if "INT" in declared:
-        return pa.int64()
-    if any(word in declared for word in ("CHAR", "CLOB", "TEXT")):
-        return pa.string()
-    if "BLOB" in declared:
-        return pa.binary()
-    if any(word in declared for word in ("REAL", "FLOA", "DOUB")):
-        return pa.float64()
-    return pa.null()
-
-
-def _column(name: str, array: pa.Array, first_row: int) -> list[Any]:
-    if pa.types.is_floating(array.type) and pc.any(pc.is_nan(array)).as_py():
-        row = first_row + pc.index(pc.is_nan(array), True).as_py() + 1
-        raise MaterializeError(
-            f"Column {name!r}, row {row}: SQLite has no NaN and would store NULL", hint="return None in place of NaN"
-        )
-    try:
-        return _stored(array)
-    except (pa.ArrowInvalid, ValueError) as error:
-        raise MaterializeError(f"Column {name!r}, rows from {first_row + 1}: {error}") from error
-
-
-def _stored(array: pa.Array) -> list[Any]:
-    kind = array.type
-    if pa.types.is_boolean(kind) or pa.types.is_duration(kind):
-        array = array.cast(pa.int8() if pa.types.is_boolean(kind) else pa.int64())
-    elif pa.types.is_decimal(kind) or pa.types.is_temporal(kind):
-        array = to_text(array)
-    elif is_uuid(kind):
-        return [None if value is None else str(value) for value in array.to_pylist()]
-    elif is_json(kind):
-        array = array.storage
-    elif pa.types.is_nested(kind):
-        array = to_json_text(array)
-    elif not (is_text(kind) or is_binary(kind) or pa.types.is_primitive(kind)):
-        raise ValueError(f"{kind} has no exact type in SQLite")
-    values: list[Any] = array.to_pylist()
-    return values
-
-
 def _regexp(pattern: str, text: str | None) -> bool | None:
     return None if text is None else re.search(pattern, text) is not None
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & _BASE_CODE
-        kind = TransientError if code in _PASSING else MaterializeError
-        raise kind(f"SQLite: {error}") from error

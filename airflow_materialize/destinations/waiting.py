@@ -7,7 +7,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_materialize.errors import MaterializeError, TransientError
@@ -22,6 +24,18 @@ PROGRESS_SECONDS = 10.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
 
+_STOP: ContextVar[Event | None] = ContextVar("stop", default=None)
+
+
+@contextmanager
+def stoppable(stop: Event) -> Iterator[None]:
+    """End every wait of this thread as soon as the event is set."""
+    token = _STOP.set(stop)
+    try:
+        yield
+    finally:
+        _STOP.reset(token)
+
 
 def wait_for(
     attempt: Callable[[], T | None], blocker: Callable[[], str], *, limit: float, progress: Progress | None = None
@@ -35,10 +49,11 @@ def wait_for(
         progress: Told every ten seconds.
 
     Raises:
-        TransientError: The limit is over.
+        TransientError: The limit is over, or the wait was stopped.
     """
     start = told = time.monotonic()
     pause = _FIRST_PAUSE
+    stop = _STOP.get()
     while (got := attempt()) is None:
         now = time.monotonic()
         if now - start >= limit:
@@ -46,7 +61,10 @@ def wait_for(
         if progress and now - told >= PROGRESS_SECONDS:
             progress(f"Waiting: {blocker()} ({now - start:.0f} s so far)")
             told = now
-        time.sleep(pause)
+        if stop is None:
+            time.sleep(pause)
+        elif stop.wait(pause):
+            raise TransientError(f"{blocker()}; nobody waits any longer")
         pause = min(pause * 2, _LONGEST_PAUSE)
     return got
 

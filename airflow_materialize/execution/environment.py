@@ -15,8 +15,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.install import Installation, install, runtime_files
 from airflow_materialize.execution.interpreter import Interpreter, find_interpreter
 from airflow_materialize.execution.requirements import Requirements, check_requires_python
@@ -24,6 +26,7 @@ from airflow_materialize.execution.uv import uv_environment, uv_version
 
 _MARKER = "complete.json"
 _LOCK = "requirements.lock"
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Environment:
     lock: str
 
 
-def ensure_environment(requirements: Requirements, python: str, folder: Path, log: logging.Logger) -> Environment:
+def ensure_environment(
+    requirements: Requirements, python: str, folder: Path, log: logging.Logger, *, child: Child | None = None
+) -> Environment:
     """Return the environment for these requirements; build it if it is missing or broken.
 
     Environments are built beside their final place and renamed into it, so a half-built one is never used. Tasks
@@ -54,23 +59,25 @@ def ensure_environment(requirements: Requirements, python: str, folder: Path, lo
         python: As `python_version` returns it.
         folder: Where environments live, the setting `environments`.
         log: Told of waiting and building.
+        child: The handle by which it is ended.
 
     Raises:
-        MaterializeError: A requirement does not resolve or install, there is no such Python, or the folder cannot be
-            written.
+        MaterializeError: It was stopped, a requirement does not resolve or install, there is no such Python, or the
+            folder cannot be written.
         TransientError: The package index was not reached.
     """
     env = uv_environment(os.environ)
-    interpreter = find_interpreter(python, env, log)
+    child = child or Child()
+    interpreter = find_interpreter(python, env, log, child)
     check_requires_python([interpreter.version], requirements, f"Python {interpreter.version} ({interpreter.path})")
     key = _key(requirements, interpreter)
     path = folder / f"{interpreter.version}-{key[:24]}"
     if environment := _complete(path, key):
         return environment
-    with _writable(folder), _locked(path, log) as lock:
+    with _writable(folder), _locked(path, log, child) as lock:
         if environment := _complete(path, key):
             return environment
-        _build(path, key, Installation(requirements, interpreter, env, lock), log)
+        _build(path, key, Installation(requirements, interpreter, env, lock, child=child), log)
     environment = _complete(path, key)
     assert environment, path  # noqa: S101  # It was renamed into place a moment ago, under its lock.
     return environment
@@ -119,18 +126,29 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, log: logging.Logger) -> Iterator[int]:
+def _locked(path: Path, log: logging.Logger, child: Child) -> Iterator[int]:
     """Hold the lock of one environment, and give its file descriptor.
 
     The system releases it when its holders die, however that happens.
     """
     with path.with_name(f"{path.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("another task builds this environment (%s); waiting for it", path)
-            fcntl.flock(file, fcntl.LOCK_EX)
+        waiting = False
+        while not _lock(file):
+            if not waiting:
+                log.info("another task builds this environment (%s); waiting for it", path)
+            waiting = True
+            if child.stopped:
+                raise MaterializeError("the run was stopped while another task built its environment")
+            time.sleep(_POLL_SECONDS)
         yield file.fileno()
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _build(path: Path, key: str, installation: Installation, log: logging.Logger) -> None:

@@ -7,16 +7,26 @@ import signal
 from pathlib import Path
 
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.execution.exhaustion import limit_note, peak, sudden_end
 from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.result import ChildResult
 
 _MISSING_MODULE = re.compile(r"No module named '(?P<root>[^'.]+)")
 # A line of a megabyte helps nobody in an error; the log has more of it.
 _LONGEST_TAIL_LINE = 1000
+_MOST_KINDS = 100
+_NAME = re.compile(r"[\w.<>]{1,200}")
+_TIMEOUT_HINT = "give the header a longer `timeout`, or let the asset do less in one run"
 
 
 def explain_failure(
-    result: ChildResult, asset: str, asset_file: Path, requirements: Requirements, unchanged: str = ""
+    result: ChildResult,
+    asset: str,
+    asset_file: Path,
+    requirements: Requirements,
+    unchanged: str = "",
+    *,
+    timeout: str = "",
 ) -> MaterializeError:
     """Return the error for a child that failed or was stopped.
 
@@ -26,22 +36,45 @@ def explain_failure(
         asset_file: Its file, beside which a requirements file may go.
         requirements: What its environment was made from.
         unchanged: The table that is as it was, where there is one.
+        timeout: How long it was allowed to run, as its header says it.
     """
     where = f"{asset}: failed in phase {result.phase!r}"
-    if result.stopped:
+    kinds = _kinds(result)
+    if result.timed_out:
+        message, hint = f"{asset} ran longer than its timeout of {timeout}", _TIMEOUT_HINT
+        message += f"\nIt was in phase {result.phase!r}.{_last_output(result)}"
+    elif result.stopped:
         message, hint = f"{asset}: the run was stopped in phase {result.phase!r}", ""
     elif result.outcome == "failure":
         body = {name: str(result.body.get(name) or "") for name in ("type", "message", "traceback", "hint")}
+        note, advice = limit_note(result)
         message = f"{where}: " + ": ".join(filter(None, (body["type"], body["message"])))
+        message += f" ({note})" if note else ""
         if body["traceback"]:
             message += f"\n{body['traceback'].rstrip()}"
         elif result.tail:
             message += _last_output(result)
-        hint = _module_hint(body["type"], body["message"], asset_file, requirements) or body["hint"]
+        hint = _module_hint(body["type"], body["message"], asset_file, requirements) or advice or body["hint"]
     else:
         reason, hint = _silent_end(result)
         message = f"{where}: {reason}{_last_output(result)}"
-    return MaterializeError(message, hint=hint, unchanged=unchanged)
+    return MaterializeError(message, hint=hint, unchanged=unchanged, kinds=kinds)
+
+
+def _kinds(result: ChildResult) -> tuple[str, ...]:
+    """Return the names of what happened. Those of an exception come from user code's process."""
+    if result.timed_out:
+        return ("Timeout",)
+    if result.stopped:
+        return ("Stopped",)
+    if result.outcome == "failure":
+        told = result.body.get("kinds")
+        names = told if isinstance(told, list) else []
+        return tuple(name for name in names[:_MOST_KINDS] if isinstance(name, str) and _NAME.fullmatch(name))
+    if result.exit_code == -signal.SIGKILL:
+        # What the kernel does to a process that wants too much memory.
+        return ("SIGKILL", "MemoryError")
+    return (_signal_name(-result.exit_code),) if result.exit_code < 0 else ("SystemExit",)
 
 
 def _last_output(result: ChildResult) -> str:
@@ -54,14 +87,10 @@ def _last_output(result: ChildResult) -> str:
 def _silent_end(result: ChildResult) -> tuple[str, str]:
     """Return what ended a child that gave no result, and a hint."""
     code = result.exit_code
-    memory = f"its peak memory was {result.peak_bytes / 2**20:,.0f} MB"
-    if code == -signal.SIGKILL:
-        return (
-            f"killed by signal 9 (SIGKILL), often the kernel's out-of-memory killer; {memory}",
-            "yield the result in parts, as a generator, or give the worker more memory",
-        )
+    if exhausted := sudden_end(result):
+        return exhausted
     if code < 0:
-        return f"killed by signal {-code} ({_signal_name(-code)}); {memory}", _crash_hint(-code)
+        return f"killed by signal {-code} ({_signal_name(-code)}); {peak(result)}", _crash_hint(-code)
     if result.torn:
         return (
             f"its messages cannot be read: {result.torn}",
@@ -102,5 +131,5 @@ def _module_hint(kind: str, message: str, asset_file: Path, requirements: Requir
     if module == "airflow_materialize":
         return "an asset has airflow_materialize.sdk and nothing else of airflow_materialize"
     if requirements.path:
-        return f"add the package that has {module!r} (often {module}) to {requirements.path}"
+        return f"add the package that has {module!r} (often {module}) to {requirements.place}"
     return f"write the package that has {module!r} (often {module}) into {asset_file.parent / 'requirements.txt'}"

@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import airflow_materialize
 from airflow_materialize.errors import AssetError, MaterializeError, Problem, TransientError
+from airflow_materialize.execution.containment import Child, run_contained
+from airflow_materialize.execution.inline_project import write_project
 from airflow_materialize.execution.interpreter import Interpreter
 from airflow_materialize.execution.requirements import RequirementLine, Requirements
 from airflow_materialize.execution.uv import reason, run_uv
@@ -19,6 +21,11 @@ from airflow_materialize.execution.uv import reason, run_uv
 PYARROW = "pyarrow>=14.0.1"
 
 _PACKAGE = Path(airflow_materialize.__file__).parent
+_ADOPTED = """
+from airflow_materialize.sdk.bruin_query import adopt
+
+query, get_connection = adopt(query, get_connection)
+"""
 _SMOKE_TEST = "import pyarrow; import airflow_materialize.child.main"
 
 # What uv says when the network, not a requirement, is at fault.
@@ -39,17 +46,31 @@ class Installation:
         env: The environment of uv.
         lock: File descriptor of the environment's lock. uv holds it too: when the worker is killed, the next one waits
             until uv has stopped writing.
+        source: The file that uv reads the requirements from; None where there are none.
+        settings: The file that uv takes its settings from; None where there are none.
+        child: The handle by which the installation is ended.
     """
 
     requirements: Requirements
     interpreter: Interpreter
     env: Mapping[str, str]
     lock: int
+    source: Path | None = None
+    settings: Path | None = None
+    child: Child = field(default_factory=Child)
 
     def uv(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run uv where relative paths of the requirements file start: in its folder."""
         cwd = self.requirements.path.parent if self.requirements.path else Path("/")
-        return run_uv(*arguments, cwd=cwd, env=self.env, held=(self.lock,))
+        settings = ("--config-file", self.settings) if self.settings else ()
+        return run_uv(*arguments, *settings, cwd=cwd, env=self.env, child=self.child, held=(self.lock,))
+
+    def prepared(self, folder: Path) -> Installation:
+        """Return the same with the files that uv is to read, made in a folder where they do not exist as such."""
+        if not self.requirements.inline:
+            return replace(self, source=self.requirements.path)
+        source, settings = write_project(self.requirements, folder)
+        return replace(self, source=source, settings=settings)
 
 
 def install(venv: Path, installation: Installation) -> tuple[str, list[str]]:
@@ -62,6 +83,7 @@ def install(venv: Path, installation: Installation) -> tuple[str, list[str]]:
         MaterializeError: Something does not resolve, install or import.
         TransientError: The package index was not reached.
     """
+    installation = installation.prepared(venv.parent)
     # Relocatable: it is renamed when it is complete.
     made = installation.uv("venv", venv, "--relocatable", "--no-project", "--python", installation.interpreter.path)
     if made.returncode:
@@ -87,7 +109,7 @@ def _resolve(venv: Path, installation: Installation) -> str:
     requirements = installation.requirements
     added = venv.parent / "added.txt"
     added.write_text(f"{PYARROW}\n")
-    sources = [requirements.path] if requirements.path else []
+    sources = [installation.source] if installation.source else []
     options = ("--quiet", "--no-header", "--no-annotate", "--python", venv / "bin" / "python")
     process = installation.uv("pip", "compile", *options, *sources, added)
     if process.returncode:
@@ -124,27 +146,24 @@ def _add_runtime(site_packages: Path) -> list[Path]:
     for copy, (_, file) in zip(copies, runtime_files(), strict=True):
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-    alias = site_packages / "bruin" / "__init__.py"
-    # Bruin's own package, where the requirements bring it, stays as it is.
-    if not alias.parent.exists() and not alias.parent.with_suffix(".py").exists():
-        alias.parent.mkdir()
-        shutil.copyfile(_PACKAGE / "sdk" / "bruin_alias.py", alias)
+    alias = site_packages / "bruin"
+    if any(site_packages.glob("bruin_sdk-*.dist-info")):
+        # Bruin's own package stays as it is, and asks the worker where a connection is no secret of the asset.
+        with (alias / "__init__.py").open("a") as genuine:
+            genuine.write(_ADOPTED)
+        shutil.copyfile(_PACKAGE / "sdk" / "bruin_exceptions.py", alias / "exceptions.py")
+    if not alias.exists() and not alias.with_suffix(".py").exists():
+        alias.mkdir()
+        for name, text in (("__init__.py", "bruin_alias.py"), ("exceptions.py", "bruin_exceptions.py")):
+            shutil.copyfile(_PACKAGE / "sdk" / text, alias / name)
     return copies
 
 
 def _try(venv: Path, installation: Installation) -> None:
     # -B: compiled files would name the folder that the environment is about to leave.
     command = [str(venv / "bin" / "python"), "-I", "-B", "-c", _SMOKE_TEST]
-    process = subprocess.run(
-        command,
-        env={"PATH": installation.env.get("PATH", "")},
-        cwd=venv,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    path = {"PATH": installation.env.get("PATH", "")}
+    process = run_contained(command, env=path, cwd=venv, child=installation.child, held=(installation.lock,))
     if process.returncode:
         where = installation.requirements.path or "without requirements"
         text = process.stderr.strip() or f"exit code {process.returncode}"
@@ -167,7 +186,8 @@ def _failure(what: str, why: str, requirements: Requirements) -> MaterializeErro
     if requirements.path is None or line is None:
         where = requirements.path or PYARROW
         return MaterializeError(f"{where}: {what}: {why}", hint=hint)
-    return AssetError([Problem(str(line.file), line.number, 1, "", f"{line.text!r} {what}: {why}", hint)])
+    message = f"{line.text!r} {what}: {why}"
+    return AssetError([Problem(str(line.file), line.number, 1, "", message, hint, code="AM705")])
 
 
 def _blamed(why: str, lines: tuple[RequirementLine, ...]) -> RequirementLine | None:

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.execution.containment import Child, run_contained
 from airflow_materialize.execution.requirements import check_supported, is_supported
 from airflow_materialize.execution.uv import reason, run_uv
 
@@ -37,7 +37,9 @@ class Interpreter:
     version: str
 
 
-def find_interpreter(python: str, env: Mapping[str, str], log: logging.Logger) -> Interpreter:
+def find_interpreter(
+    python: str, env: Mapping[str, str], log: logging.Logger, child: Child | None = None
+) -> Interpreter:
     """Find an interpreter, or let uv download it.
 
     The worker's own counts first, then those that uv knows of (its own, then `PATH`), then those behind the shims of
@@ -47,6 +49,7 @@ def find_interpreter(python: str, env: Mapping[str, str], log: logging.Logger) -
         python: `3.12`, `3.12.1` or a path.
         env: The environment of uv.
         log: Told of a download.
+        child: The handle by which the search is ended.
 
     Raises:
         MaterializeError: There is none, and none can be downloaded. It lists those that there are.
@@ -57,16 +60,17 @@ def find_interpreter(python: str, env: Mapping[str, str], log: logging.Logger) -
     # uv gives up at the first shim that does not run, so it searches the folders behind the shims instead.
     env = {**env, "PATH": os.pathsep.join(search_path(env))}
     find = ("python", "find", python, "--no-project", "--system", "--no-python-downloads")
-    found = run_uv(*find, cwd=Path("/"), env=env)
+    child = child or Child()
+    found = run_uv(*find, cwd=Path("/"), env=env, child=child)
     if found.returncode and "/" not in python:
         log.info("Python %s is not on this machine: uv downloads it", python)
-        download = run_uv("python", "install", python, "--no-bin", cwd=Path("/"), env=env)
+        download = run_uv("python", "install", python, "--no-bin", cwd=Path("/"), env=env, child=child)
         if download.returncode:
             raise _missing(python, _download_reason(reason(download)), env)
-        found = run_uv(*find, cwd=Path("/"), env=env)
+        found = run_uv(*find, cwd=Path("/"), env=env, child=child)
     if found.returncode:
         raise _missing(python, reason(found), env)
-    return _probe(Path(found.stdout.strip()))
+    return _probe(Path(found.stdout.strip()), child)
 
 
 def search_path(env: Mapping[str, str]) -> list[str]:
@@ -86,16 +90,9 @@ def _behind_shims(folder: Path) -> Iterator[Path]:
         yield from sorted(folder.parent.glob(pattern))
 
 
-def _probe(path: Path) -> Interpreter:
+def _probe(path: Path, child: Child) -> Interpreter:
     # Without the worker's variables: PYTHONHOME and the like would answer for another interpreter.
-    process = subprocess.run(
-        [path, "-I", "-c", _PROBE],
-        env={},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    process = run_contained([str(path), "-I", "-c", _PROBE], env={}, cwd=Path("/"), child=child)
     if process.returncode:
         raise MaterializeError(f"the interpreter {path} does not run: {process.stderr.strip()}")
     implementation, version, executable = json.loads(process.stdout)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections import deque
-from collections.abc import Iterable
 from typing import Literal
-from urllib.parse import quote
+
+from airflow_materialize.execution.redaction import Redactor
+
+__all__ = ["LINE_LIMIT", "TAIL_LINES", "OutputLog", "Redactor"]
 
 # Longer lines are cut: a log store takes no line of megabytes.
 LINE_LIMIT = 64 * 1024
@@ -16,28 +16,7 @@ LINE_LIMIT = 64 * 1024
 # As many last lines as an error repeats.
 TAIL_LINES = 50
 
-# Shorter values stand in ordinary words.
-_SHORTEST_SECRET = 4
-
 _LEVELS = {"stdout": logging.INFO, "stderr": logging.WARNING}
-
-
-class Redactor:
-    """Masks secret values in text, also where they are URL-encoded or stand in JSON.
-
-    Args:
-        secrets: The values. Each line of one of several lines counts on its own, as logs are lines.
-    """
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        lines = {line for secret in secrets for line in secret.splitlines() if len(line) >= _SHORTEST_SECRET}
-        forms = {form for line in lines for form in (line, quote(line, safe=""), json.dumps(line)[1:-1])}
-        self._pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
-        self.longest = max(map(len, forms), default=0)
-
-    def __call__(self, text: str) -> str:
-        """Return the text with `***` for each secret."""
-        return self._pattern.sub("***", text) if self.longest else text
 
 
 class OutputLog:
@@ -71,8 +50,7 @@ class OutputLog:
 
     def message(self, level: int, name: str, text: str) -> None:
         """Log a record of the child's own `logging`."""
-        text = self.redact(text)
-        line = text if name in ("", "root") else f"{name}: {text}"
+        line = self.redact(text if name in ("", "root") else f"{name}: {text}")
         self.tail.extend(line.splitlines())
         self._log.log(level, "%s", line)
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from airflow_materialize.execution.containment import End
+from airflow_materialize.execution.limits import NO_LIMITS, Limits
 from airflow_materialize.execution.logs import OutputLog
 from airflow_materialize.sdk.wire import Message
 
@@ -25,6 +27,11 @@ class ChildResult:
         body: What belongs to the outcome, as `rows` for `staged` and `traceback` for `failure`.
         exit_code: Negative for death by that signal.
         stopped: Whether it was ended from here.
+        timed_out: Whether that was because it ran too long.
+        exceeded: The limit under `resources` for which it was ended from here.
+        limits: What it was allowed to use.
+        cpu_seconds: The processor time of the process that took most.
+        oom_killed: Whether the kernel killed a process meanwhile, for want of memory.
         phase: The phase that it was in.
         seconds: Time per phase, in the order in which they ran.
         peak_bytes: Its peak memory.
@@ -41,6 +48,11 @@ class ChildResult:
     peak_bytes: int = 0
     tail: tuple[str, ...] = ()
     torn: str = ""
+    timed_out: bool = False
+    exceeded: str = ""
+    limits: Limits = NO_LIMITS
+    cpu_seconds: float = 0.0
+    oom_killed: bool = False
 
     @property
     def failed(self) -> bool:
@@ -87,20 +99,33 @@ class Conversation:
             redact = self.output.redact
             self._body = {name: redact(value) if isinstance(value, str) else value for name, value in body.items()}
 
-    def result(self, *, exit_code: int, peak_bytes: int, stopped: bool) -> ChildResult:
+    def result(
+        self,
+        end: End,
+        *,
+        stopped: bool,
+        timed_out: bool = False,
+        limits: Limits = NO_LIMITS,
+        oom_killed: bool = False,
+    ) -> ChildResult:
         """Return the whole, after the child's end."""
         phase = self._phase
         self._enter(phase)
         return ChildResult(
             outcome=self._outcome,
             body=self._body,
-            exit_code=exit_code,
+            exit_code=end.exit_code,
             stopped=stopped,
             phase=str(self._body.get("phase") or phase),
             seconds=self._seconds,
-            peak_bytes=peak_bytes,
+            peak_bytes=end.peak_bytes,
             tail=tuple(self.output.tail),
             torn=self.torn,
+            timed_out=timed_out,
+            exceeded=end.exceeded,
+            limits=limits,
+            cpu_seconds=end.cpu_seconds,
+            oom_killed=oom_killed,
         )
 
     def _enter(self, phase: str) -> None:

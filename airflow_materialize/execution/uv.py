@@ -9,6 +9,8 @@ from pathlib import Path
 
 import uv
 
+from airflow_materialize.execution.containment import Child, run_contained
+
 # What uv needs of a machine, and what points it at indexes, caches and interpreters. Nothing else of the worker may
 # reach it: uv expands `${NAME}` in requirements files, and the build scripts of packages see all that it sees.
 _ALLOWED = frozenset({
@@ -49,9 +51,13 @@ def uv_version() -> str:
 
 
 def run_uv(
-    *arguments: str | Path, cwd: Path, env: Mapping[str, str], held: tuple[int, ...] = ()
+    *arguments: str | Path,
+    cwd: Path,
+    env: Mapping[str, str],
+    child: Child | None = None,
+    held: tuple[int, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run uv to its end.
+    """Run uv to its end, contained as user code is: the build scripts of packages are user code.
 
     No configuration file is read: a stray `uv.toml` of a user or a repository must not change an asset.
 
@@ -59,21 +65,14 @@ def run_uv(
         arguments: The command and its options.
         cwd: Paths in requirements files are relative to it.
         env: Made by `uv_environment`.
+        child: The handle by which it is ended.
         held: File descriptors that uv inherits, and no others.
+
+    Raises:
+        MaterializeError: It was stopped by the handle.
     """
     command = [uv.find_uv_bin(), *map(str, arguments), "--no-config", "--no-progress", "--color=never"]
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env=dict(env),
-        # The worker's own stdin is Airflow's supervisor.
-        stdin=subprocess.DEVNULL,
-        pass_fds=held,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    return run_contained(command, env=env, cwd=cwd, child=child or Child(), held=held)
 
 
 def reason(process: subprocess.CompletedProcess[str]) -> str:

@@ -15,10 +15,11 @@ from airflow_materialize.load.ledger import naive
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.base import Session, Table
-    from airflow_materialize.load.schema import SchemaPlan
+    from airflow_materialize.load.changes import SchemaPlan
     from airflow_materialize.plan.run_plan import RunPlan
 
-_SAMPLES = 5
+SAMPLES = 5
+"""How many keys an error shows."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,16 @@ class Keys:
         incremental: The incremental key; empty where none is needed.
         bounds: The interval as values of the incremental key, where rows are deleted by it.
         secret: Whether values of keys must not be shown.
+        last: Whether the last row of a key wins, and not two of them are an error.
+        matches_null: Whether NULL in a key matches NULL.
     """
 
     primary: tuple[str, ...] = ()
     incremental: str = ""
     bounds: tuple[Any, Any] | None = None
     secret: bool = False
+    last: bool = False
+    matches_null: bool = False
 
 
 def find_keys(session: Session, plan: RunPlan, schema: SchemaPlan) -> Keys:
@@ -45,6 +50,7 @@ def find_keys(session: Session, plan: RunPlan, schema: SchemaPlan) -> Keys:
         MaterializeError: The header names none, or the result lacks one.
     """
     options, columns = plan.asset.materialization, plan.asset.columns
+    sensitive = {session.fold(column.name) for column in columns if column.sensitive}
     staged = {session.fold(column.name): column for column in schema.columns}
 
     def found(name: str, role: str) -> str:
@@ -55,24 +61,31 @@ def find_keys(session: Session, plan: RunPlan, schema: SchemaPlan) -> Keys:
             )
         return staged[session.fold(name)].name
 
-    if plan.strategy == "merge":
+    # The next merge needs the keys of a full refresh, too.
+    if plan.strategy == "merge" or (plan.full_refresh and options and options.strategy == "merge"):
         primary = tuple(found(column.name, "primary key column") for column in columns if column.primary_key)
         if not primary:
             raise MaterializeError(
                 "A merge needs a primary key", hint="primary_key: true at the columns that identify a row"
             )
         incremental = found(options.incremental_key, "incremental key") if options and options.incremental_key else ""
-        secret = any(column.sensitive for column in columns if column.primary_key)
-        return Keys(primary, incremental, secret=secret)
+        return Keys(
+            primary,
+            incremental,
+            secret=any(session.fold(key) in sensitive for key in primary),
+            last=bool(options and options.on_duplicate_key == "last"),
+            matches_null=bool(options and options.on_null_key == "match"),
+        )
     if plan.strategy == "delete+insert":
         if options is None or not options.incremental_key:
             raise MaterializeError(
                 "delete+insert needs an incremental_key", hint="the column whose values are replaced"
             )
         incremental = found(options.incremental_key, "incremental key")
+        secret = session.fold(incremental) in sensitive
         if options.delete_by == "values":
-            return Keys(incremental=incremental)
-        return Keys(incremental=incremental, bounds=_bounds(session, plan, incremental, schema))
+            return Keys(incremental=incremental, secret=secret)
+        return Keys(incremental=incremental, bounds=_bounds(session, plan, incremental, schema), secret=secret)
     return Keys()
 
 
@@ -99,7 +112,7 @@ def _bounds(session: Session, plan: RunPlan, name: str, schema: SchemaPlan) -> t
 
 
 def check_keys(session: Session, staging: Table, keys: Keys) -> None:
-    """See that no two staged rows have one primary key, and that none has NULL in it.
+    """See that no two staged rows have one primary key, and that none has NULL in it unless NULL matches.
 
     Raises:
         MaterializeError: It has the number of such rows and five of their keys.
@@ -110,21 +123,21 @@ def check_keys(session: Session, staging: Table, keys: Keys) -> None:
     listed, texts = ", ".join(quoted), ", ".join(f"CAST({column} AS VARCHAR)" for column in quoted)
     is_null = " OR ".join(f"{column} IS NULL" for column in quoted)
     [(nulls,)] = session.rows(f"SELECT count(*) FROM {name} WHERE {is_null}")
-    if nulls:
-        samples = session.rows(f"SELECT {texts} FROM {name} WHERE {is_null} LIMIT {_SAMPLES}")
+    if nulls and not keys.matches_null:
+        samples = session.rows(f"SELECT {texts} FROM {name} WHERE {is_null} LIMIT {SAMPLES}")
         raise MaterializeError(
             f"{_rows(nulls)} of the result {_have(nulls)} NULL in the primary key ({', '.join(keys.primary)})"
-            + _shown(samples, keys),
-            hint="fill it, or leave these rows out",
+            + shown(samples, keys),
+            hint="fill it, leave these rows out, or let NULL match NULL with on_null_key: match",
         )
     groups = f"FROM {name} GROUP BY {listed} HAVING count(*) > 1"
     [(doubled,)] = session.rows(f"SELECT count(*) FROM (SELECT 1 {groups}) AS doubled")
     if doubled:
-        samples = session.rows(f"SELECT {texts}, count(*) {groups} ORDER BY {listed} LIMIT {_SAMPLES}")
+        samples = session.rows(f"SELECT {texts}, count(*) {groups} ORDER BY {listed} LIMIT {SAMPLES}")
         raise MaterializeError(
             f"{doubled} primary {'key' if doubled == 1 else 'keys'} ({', '.join(keys.primary)}) of the result"
-            f" {'stands' if doubled == 1 else 'stand'} in several rows" + _shown(samples, keys, counted=True),
-            hint="return one row for each key",
+            f" {'stands' if doubled == 1 else 'stand'} in several rows" + shown(samples, keys, counted=True),
+            hint="return one row for each key, or let the last one win with on_duplicate_key: last",
         )
 
 
@@ -142,7 +155,7 @@ def check_bounds(session: Session, staging: Table, plan: RunPlan, keys: Keys) ->
     query = f"SELECT {reach} FROM {session.name_of(staging)} WHERE {outside}"
     [(count, low, high)] = session.rows(query, keys.bounds)
     if count:
-        reached = "NULL" if low is None else f"{low} to {high}"
+        reached = "not shown, as it is sensitive" if keys.secret else "NULL" if low is None else f"{low} to {high}"
         raise MaterializeError(
             f"{_rows(count)} of the result {'lies' if count == 1 else 'lie'} outside of the interval"
             f" [{plan.interval.start.isoformat()}, {plan.interval.end.isoformat()}): {keys.incremental} is {reached}",
@@ -150,7 +163,32 @@ def check_bounds(session: Session, staging: Table, plan: RunPlan, keys: Keys) ->
         )
 
 
-def _shown(samples: list[tuple[Any, ...]], keys: Keys, *, counted: bool = False) -> str:
+def keep_last(session: Session, staging: Table, keys: Keys, position: str) -> int:
+    """Remove the staged rows that have a later one of the same key, and return how many they were.
+
+    Args:
+        session: An open session.
+        staging: The staging table.
+        keys: The primary key.
+        position: The column with each row's number in the file.
+    """
+    name, place = session.name_of(staging), session.quote(position)
+    listed = ", ".join(session.quote(key) for key in keys.primary)
+    last = f"SELECT max({place}) FROM {name} GROUP BY {listed}"
+    return session.execute(f"DELETE FROM {name} WHERE {place} NOT IN ({last})")
+
+
+def null_keys(session: Session, staging: Table, keys: Keys) -> frozenset[str]:
+    """Return the columns of the primary key that are NULL somewhere in the result."""
+    if not keys.primary or not keys.matches_null:
+        return frozenset()
+    counts = ", ".join(f"count(*) - count({session.quote(key)})" for key in keys.primary)
+    [nulls] = session.rows(f"SELECT {counts} FROM {session.name_of(staging)}")
+    return frozenset(key for key, count in zip(keys.primary, nulls, strict=True) if count)
+
+
+def shown(samples: list[tuple[Any, ...]], keys: Keys, *, counted: bool = False) -> str:
+    """Return keys as an error shows them: five at most, and none of a sensitive column."""
     if keys.secret:
         return " (not shown: a key column is sensitive)"
     width = len(keys.primary)

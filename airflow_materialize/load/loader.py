@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_materialize.destinations.base import UnknownOutcomeError
+from airflow_materialize.destinations.discretion import discreet
 from airflow_materialize.errors import MaterializeError
-from airflow_materialize.load.keys import check_bounds, check_keys, find_keys
+from airflow_materialize.load.changes import SchemaPlan
+from airflow_materialize.load.creation import apply_schema, create_staging
+from airflow_materialize.load.hooks import read_hooks, run_hooks
+from airflow_materialize.load.keys import check_bounds, check_keys, find_keys, keep_last
 from airflow_materialize.load.ledger import TABLE as LEDGER_TABLE
 from airflow_materialize.load.ledger import Attempt, Entry, Ledger, new_entry
-from airflow_materialize.load.publication import Counts, plan_publication, publish
-from airflow_materialize.load.repeat import already_loaded, count_rows, report_of, settle, unchanged
+from airflow_materialize.load.publication import Counts, check_reach, plan_publication, publish
+from airflow_materialize.load.repeat import BeforeCommit, already_loaded, count_rows, report_of, settle, unchanged
 from airflow_materialize.load.schema import (
     LOAD_KEY_COLUMN,
-    SchemaPlan,
-    apply_schema,
     plan_empty_table,
     plan_schema,
 )
-from airflow_materialize.load.staging import Source, staged_batches, staged_schema
+from airflow_materialize.load.staging import ROW_NUMBER, Source, numbered, staged_batches, staged_schema
 from airflow_materialize.report import LoadReport
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 __all__ = ["already_loaded", "load_nothing", "load_table"]
-
-BeforeCommit = Callable[["Session", "Table"], None]
-"""Looks at the table inside of the load's transaction; an exception takes the load back."""
 
 _REFUSABLE = {"scheduled", "backfill", "asset_triggered"}
 
@@ -57,7 +55,8 @@ def load_table(
         destination: Where the table is.
         plan: The DAG run's plan.
         attempt: This try at the load.
-        before_commit: Called when the table has its new rows.
+        before_commit: Called when the table has its new rows, or is found to need none. What it says goes into the
+            report.
         progress: Takes sentences for the log; the module's log unless given.
 
     Raises:
@@ -66,7 +65,7 @@ def load_table(
     """
     table, say = destination.table(plan.asset.name), progress or log.info
     started, report = time.monotonic(), None
-    with unchanged(table):
+    with unchanged(table), discreet(plan.asset.columns):
         _check_asset(destination, plan, table)
         try:
             with destination.session(purpose=f"load of {table}", progress=say) as session, session.transaction():
@@ -78,7 +77,13 @@ def load_table(
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
-def load_nothing(destination: Destination, plan: RunPlan, *, progress: Progress | None = None) -> LoadReport:
+def load_nothing(
+    destination: Destination,
+    plan: RunPlan,
+    *,
+    before_commit: BeforeCommit | None = None,
+    progress: Progress | None = None,
+) -> LoadReport:
     """Do what is right where `materialize()` gave no data: the table stays as it is.
 
     It is created empty where it is missing and every column declares its type.
@@ -86,6 +91,7 @@ def load_nothing(destination: Destination, plan: RunPlan, *, progress: Progress 
     Args:
         destination: Where the table is.
         plan: The DAG run's plan.
+        before_commit: Called with the table as it stays, where there is one.
         progress: Takes sentences for the log; the module's log unless given.
 
     Raises:
@@ -93,12 +99,14 @@ def load_nothing(destination: Destination, plan: RunPlan, *, progress: Progress 
     """
     table, say = destination.table(plan.asset.name), progress or log.info
     started, changes, total = time.monotonic(), [], 0
-    purpose = f"load of {table}"
-    with unchanged(table):
+    purpose, checks = f"load of {table}", None
+    with unchanged(table), discreet(plan.asset.columns):
         with destination.session(read_only=True, purpose=purpose, progress=say) as session:
             exists = session.kind(table) != ""
             total = count_rows(session, table) if exists else 0
             schema = None if exists else plan_empty_table(session, plan.asset)
+            if exists and before_commit:
+                checks = before_commit(session, table)
         if schema:
             with destination.session(purpose=purpose, progress=say) as session, session.transaction():
                 session.create_schema(table)
@@ -108,9 +116,11 @@ def load_nothing(destination: Destination, plan: RunPlan, *, progress: Progress 
                     ledger.forget()
                     apply_schema(session, table, schema)
                     changes = schema.diff.sentences()
+                checks = before_commit(session, table) if before_commit else None
     report = LoadReport(
-        str(table), plan.strategy, "no_data", materialized=bool(changes), rows_total=total, schema_changes=changes
-    )
+        str(table), plan.strategy, "no_data", materialized=bool(changes), rows_total=total, schema_changes=changes,
+        checks=checks,
+    )  # fmt: skip
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
@@ -128,19 +138,25 @@ class _Load:
     def run(self, before_commit: BeforeCommit | None) -> LoadReport:
         ledger = Ledger(self.session, self.table)
         if done := self._decided(ledger):
-            return done
+            return replace(done, checks=before_commit(self.session, self.table) if before_commit else None)
+        before, after = read_hooks(self.plan, self.session.dialect)
         self.session.create_schema(self.table)
         ledger.create()
+        is_new = self.session.kind(self.table) == ""
+        run_hooks(self.session, before)
+        self._check_kind()
         schema = plan_schema(
             self.session, self.table, self.source, self.plan.asset, replaces=self.plan.strategy == "create+replace"
         )
         for sentence in schema.diff.sentences():
             self.say(f"{self.table}: {sentence}")
-        if schema.diff.created:
+        if is_new or schema.diff.created:
             ledger.forget()
         counts = self._publish(schema)
-        if before_commit:
-            before_commit(self.session, self.table)
+        run_hooks(self.session, after)
+        if self._check_kind() == "":
+            raise MaterializeError(f"After hooks.post there is no table {self.table}", hint="a hook keeps the table")
+        checks = before_commit(self.session, self.table) if before_commit else None
         if self.plan.strategy in {"delete+insert", "merge"} and (others := ledger.overlapping(self.plan)):
             self.say(f"{self.table}: {others} loads have intervals that overlap this one's; the last commit wins")
         ledger.write(self._entry(ledger, counts))
@@ -153,16 +169,15 @@ class _Load:
             rows_deleted=counts.deleted,
             rows_updated=counts.updated,
             rows_inserted=counts.inserted,
+            rows_doubled=counts.doubled,
             rows_total=count_rows(self.session, self.table),
             schema_changes=schema.diff.sentences(),
+            checks=checks,
         )
 
     def _decided(self, ledger: Ledger) -> LoadReport | None:
         """Return the report where nothing has to be done, and refuse what must not be done."""
-        kind = self.session.kind(self.table)
-        if kind == "view":
-            raise MaterializeError(f"{self.table} is a view", hint="drop it, or give the asset another name")
-        if kind == "":
+        if self._check_kind() == "":
             return None
         if entry := ledger.find(self.plan.load_key):
             if (entry.staged_file, entry.sha256) == (self.source.id, self.source.sha256):
@@ -177,6 +192,12 @@ class _Load:
                     rows_total=count_rows(self.session, self.table),
                 )  # fmt: skip
         return None
+
+    def _check_kind(self) -> str:
+        kind = self.session.kind(self.table)
+        if kind == "view":
+            raise MaterializeError(f"{self.table} is a view", hint="drop it, or give the asset another name")
+        return kind
 
     def _check_attempt(self, entry: Entry) -> None:
         if self.attempt < entry.attempt:
@@ -212,19 +233,25 @@ class _Load:
 
     def _publish(self, schema: SchemaPlan) -> Counts:
         session, plan = self.session, self.plan
-        keys = find_keys(session, plan, schema)
-        staging = session.create_staging(schema.types(), keys.primary)
-        session.bulk(staging, staged_schema(schema.columns), staged_batches(self.source, schema.columns, plan.load_key))
+        keys, columns = find_keys(session, plan, schema), schema.columns
+        if keys.last:
+            columns = (*columns, numbered(columns, session.column_type(ROW_NUMBER)))
+        staging = create_staging(session, self.table, columns, keys.primary)
+        session.bulk(staging, staged_schema(columns), staged_batches(self.source, columns, plan.load_key))
         staged = count_rows(session, staging)
         if staged != self.source.rows:
             raise MaterializeError(f"{staged} rows were staged, and the file says {self.source.rows}")
+        doubled = keep_last(session, staging, keys, columns[-1].name) if keys.last else 0
+        if doubled:
+            self.say(f"{self.table}: {doubled} rows of the result gave way to a later one of the same key")
         check_keys(session, staging, keys)
         check_bounds(session, staging, plan, keys)
         apply_schema(session, self.table, schema)
         publication = plan_publication(session, self.table, staging, plan, schema, keys)
-        counts = publish(session, plan.strategy, publication, staged)
+        check_reach(session, publication, keys)
+        counts = publish(session, plan.strategy, publication, staged - doubled)
         session.drop_table(staging)
-        return counts
+        return replace(counts, doubled=doubled)
 
     def _entry(self, ledger: Ledger, counts: Counts) -> Entry:
         return new_entry(

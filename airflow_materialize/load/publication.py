@@ -1,51 +1,118 @@
 """From the staging table into the table: the strategy's statements, counted."""
 
+# ruff: noqa: S608  # Names are quoted by the session, and values are bound.
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.load.expressions import row_expression
+from airflow_materialize.load.keys import SAMPLES, null_keys, shown
 from airflow_materialize.load.schema import LOAD_KEY_COLUMN
-from airflow_materialize.load.strategies import Publication, matched_rows, statements_for
+from airflow_materialize.load.strategies import Publication, matched_rows, statements_for, unreached_rows
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.base import Session, Table
+    from airflow_materialize.load.changes import SchemaPlan
     from airflow_materialize.load.keys import Keys
-    from airflow_materialize.load.schema import SchemaPlan
     from airflow_materialize.plan.run_plan import RunPlan
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of the table that a load touched. A matched row of a merge is updated, not deleted and inserted."""
+    """Rows of the table that a load touched. A matched row of a merge is updated, not deleted and inserted.
+
+    `doubled` are rows of the result that gave way to a later one of the same key.
+    """
 
     deleted: int = 0
     updated: int = 0
     inserted: int = 0
+    doubled: int = 0
 
 
 def plan_publication(
     session: Session, target: Table, staging: Table, plan: RunPlan, schema: SchemaPlan, keys: Keys
 ) -> Publication:
-    """Say what goes where. The table must have its new columns already."""
+    """Say what goes where. The table must have its new columns already.
+
+    Raises:
+        MaterializeError: An expression of the header is none, or names a column that there is not.
+    """
     fold = session.fold
+    there = tuple(session.columns(target) or ())
+    merges = plan.strategy == "merge"
+    expressions = _expressions(session, plan, schema, there) if merges else {}
     others = [name for name in schema.names if name not in keys.primary]
-    marked = {fold(column.name) for column in plan.asset.columns if column.update_on_merge}
-    updates = tuple(name for name in others if not marked or fold(name) in marked or fold(name) == LOAD_KEY_COLUMN)
-    covered = set(session.columns(target) or ()) == set(schema.names)
+    marked = {fold(column.name) for column in plan.asset.columns if column.update_on_merge or column.merge_sql}
+    updates = [name for name in others if not marked or fold(name) in marked or fold(name) == LOAD_KEY_COLUMN]
+    updates += [name for name in expressions if name not in updates]
     return Publication(
         target=target,
         staging=staging,
         columns=schema.names,
-        keys=keys.primary,
-        updates=updates,
-        replaces_rows=covered and len(updates) == len(others) and not keys.incremental,
+        filled={column.name: column.value for column in schema.filled},
+        keys=keys.primary if merges else (),
+        null_keys=null_keys(session, staging, keys) if merges else frozenset(),
+        predicate=_predicate(session, plan, schema, there) if merges else "",
+        updates=tuple(updates),
+        expressions=expressions,
+        replaces_rows=set(there) == set(schema.names)
+        and len(updates) == len(others)
+        and not (keys.incremental or expressions),
         incremental_key=keys.incremental,
         bounds=keys.bounds,
         load_key_column=next((name for name in schema.names if fold(name) == LOAD_KEY_COLUMN), ""),
         load_key=plan.load_key,
     )
+
+
+def _expressions(session: Session, plan: RunPlan, schema: SchemaPlan, there: tuple[str, ...]) -> dict[str, str]:
+    expressions = {}
+    for column in plan.asset.columns:
+        if not column.merge_sql:
+            continue
+        name = next((name for name in there if session.fold(name) == session.fold(column.name)), "")
+        place = f"merge_sql of the column {column.name!r}"
+        if not name:
+            raise MaterializeError(
+                f"{place} has nothing to change: neither the table nor the result has the column",
+                hint="return it, or declare its type and a default",
+            )
+        expressions[name] = row_expression(session, column.merge_sql, place, target=there, source=schema.names)
+    return expressions
+
+
+def _predicate(session: Session, plan: RunPlan, schema: SchemaPlan, there: tuple[str, ...]) -> str:
+    options = plan.asset.materialization
+    if options is None or not options.incremental_predicate:
+        return ""
+    text = options.incremental_predicate
+    return row_expression(session, text, "incremental_predicate", target=there, source=schema.names)
+
+
+def check_reach(session: Session, publication: Publication, keys: Keys) -> None:
+    """See that the predicate of a merge hides no row of the table that has a key of the result.
+
+    Such a row would not be matched, and its key would stand in the table twice.
+
+    Raises:
+        MaterializeError: It has the number of such keys and five of them.
+    """
+    if not publication.predicate:
+        return
+    query = unreached_rows(session, publication)
+    [(count,)] = session.rows(f"SELECT count(*) FROM ({query}) AS unreached")
+    if count:
+        samples = session.rows(f"{query} ORDER BY 1 LIMIT {SAMPLES}")
+        raise MaterializeError(
+            f"incremental_predicate leaves out rows of {publication.target} that have {count} primary"
+            f" {'key' if count == 1 else 'keys'} ({', '.join(keys.primary)}) of the result" + shown(samples, keys),
+            hint="these keys would stand in the table twice: let the predicate hold for all rows that the result may"
+            " change",
+        )
 
 
 def publish(session: Session, strategy: str, publication: Publication, rows: int) -> Counts:

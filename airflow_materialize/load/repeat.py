@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from airflow_materialize.destinations.base import UnknownOutcomeError
-from airflow_materialize.errors import MaterializeError, TransientError
+from airflow_materialize.destinations.discretion import PassingError
+from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.ledger import Attempt, Entry, Ledger
-from airflow_materialize.report import LoadReport
+from airflow_materialize.report import CheckReport, LoadReport
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.base import Destination, Session, Table
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
     from airflow_materialize.plan.run_plan import RunPlan
 
 
-def already_loaded(destination: Destination, plan: RunPlan, file_id: str, sha256: str) -> LoadReport | None:
+BeforeCommit = Callable[["Session", "Table"], CheckReport | None]
+"""Looks at the table, inside of the load's transaction where there is one; an exception takes the load back."""
+
+
+def already_loaded(
+    destination: Destination, plan: RunPlan, file_id: str, sha256: str, *, before_commit: BeforeCommit | None = None
+) -> LoadReport | None:
     """Return the report of a staged file that was loaded before, or None; the file itself is not needed.
 
     Args:
@@ -29,13 +37,15 @@ def already_loaded(destination: Destination, plan: RunPlan, file_id: str, sha256
         plan: The DAG run's plan.
         file_id: What `Source.id` was.
         sha256: What `Source.sha256` was.
+        before_commit: Called with the table as it is, where the file was loaded.
     """
     table = destination.table(plan.asset.name)
-    with unchanged(table), destination.session(read_only=True, purpose=f"ledger of {table}") as session:
+    with unchanged(table), destination.session(read_only=True, purpose=f"load of {table}") as session:
         entry = Ledger(session, table).find(plan.load_key) if session.kind(table) == "table" else None
         if entry is None or (entry.staged_file, entry.sha256) != (file_id, sha256):
             return None
-        return report_of(session, table, entry)
+        report = report_of(session, table, entry)
+        return replace(report, checks=before_commit(session, table)) if before_commit else report
 
 
 def settle(
@@ -50,7 +60,7 @@ def settle(
     with destination.session(read_only=True, purpose=f"ledger of {table}") as session:
         entry = Ledger(session, table).find(plan.load_key) if session.kind(table) else None
     if entry is None or (entry.attempt, entry.staged_file, entry.sha256) != (attempt, source.id, source.sha256):
-        raise TransientError(error.message) from error
+        raise PassingError(error.message, brief=error.brief) from error
 
 
 def report_of(session: Session, table: Table, entry: Entry) -> LoadReport:

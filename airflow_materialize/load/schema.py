@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,6 +11,9 @@ import pyarrow as pa
 from airflow_materialize.definition.problems import suggest
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import declared_length, declared_type
+from airflow_materialize.load.changes import SchemaDiff, SchemaPlan
+from airflow_materialize.load.creation import collation_of
+from airflow_materialize.load.defaults import FilledColumn, Place, fill
 from airflow_materialize.load.staging import StagedColumn
 from airflow_materialize.load.widening import fit
 
@@ -21,59 +25,6 @@ if TYPE_CHECKING:
 
 LOAD_KEY_COLUMN = "_materialize_load_key"
 """A column that is filled with the key of the load that wrote the row, where the header declares it."""
-
-
-@dataclass(frozen=True)
-class SchemaDiff:
-    """What changes in the table's columns; false where nothing does.
-
-    Attributes:
-        created: Whether the table is new.
-        swapped: Whether the table object is replaced.
-        added: New columns with their types.
-        changed: Columns with their old and new types.
-        dropped: Columns that go.
-        ignored: Columns of the result that do not come along.
-    """
-
-    created: bool = False
-    swapped: bool = False
-    added: dict[str, str] = field(default_factory=dict)
-    changed: dict[str, tuple[str, str]] = field(default_factory=dict)
-    dropped: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.created or self.swapped or self.added or self.changed or self.dropped)
-
-    def sentences(self) -> list[str]:
-        """Say it, a sentence for each change."""
-        if self.created:
-            return ["table created"]
-        return [
-            *(f"column {name} added as {kind}" for name, kind in self.added.items()),
-            *(f"column {name} changed from {old} to {new}" for name, (old, new) in self.changed.items()),
-            *(f"column {name} dropped" for name in self.dropped),
-            *(f"column {name} of the result ignored" for name in self.ignored),
-            *(["table replaced by one with these columns"] if self.swapped else []),
-        ]
-
-
-@dataclass(frozen=True)
-class SchemaPlan:
-    """The columns to stage, and what changes in the table before they arrive."""
-
-    columns: tuple[StagedColumn, ...]
-    diff: SchemaDiff
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns' names in the table."""
-        return tuple(column.name for column in self.columns)
-
-    def types(self) -> dict[str, str]:
-        """Return the columns with their types in the database."""
-        return {column.name: column.sql for column in self.columns}
 
 
 def plan_schema(session: Session, table: Table, source: Source, asset: Asset, *, replaces: bool) -> SchemaPlan:
@@ -91,12 +42,13 @@ def plan_schema(session: Session, table: Table, source: Source, asset: Asset, *,
     """
     matching = _Matching(session, table, source, asset)
     if not matching.target:
-        return SchemaPlan(matching.fresh(), SchemaDiff(created=True))
+        columns = matching.fresh()
+        return matching.complete(columns, SchemaDiff(created=True), matching.filled(columns, rebuilt=True))
     mode = matching.mode
     if replaces and mode in {"evolve", "sync"}:
         return matching.as_the_result()
     plan = matching.into_the_table(changes=mode in {"evolve", "sync"} and source.rows > 0)
-    missing = tuple(name for name in matching.target if name not in plan.names)
+    missing = tuple(name for name in matching.target if name not in plan.all_types())
     if mode == "sync" and source.rows:
         return replace(plan, diff=replace(plan.diff, dropped=missing))
     if mode == "freeze" and replaces and missing:
@@ -124,7 +76,8 @@ def plan_empty_table(session: Session, asset: Asset) -> SchemaPlan | None:
             return None
         arrow = session.storable(kind)
         columns.append(StagedColumn(None, column.name, arrow, session.column_type(arrow)))
-    return SchemaPlan(tuple(columns), SchemaDiff(created=True)) if columns else None
+    declared = {session.fold(column.name): column for column in asset.columns}
+    return SchemaPlan(tuple(columns), SchemaDiff(created=True), declared=declared) if columns else None
 
 
 class _Matching:
@@ -166,7 +119,8 @@ class _Matching:
             self._like_the_table(column) if self._is_open(column) and self._known(column) else column
             for column in self.fresh()
         )
-        types = {column.name: column.sql for column in columns}
+        filled = self.filled(columns, rebuilt=True)
+        types = SchemaPlan(columns, SchemaDiff(), filled).all_types()
         old = {name: self.target.get(self.in_table.get(self.session.fold(name), ""), "") for name in types}
         diff = SchemaDiff(
             swapped=types.keys() != self.target.keys() or any(old[name] != kind for name, kind in types.items()),
@@ -174,7 +128,7 @@ class _Matching:
             changed={name: (old[name], kind) for name, kind in types.items() if old[name] and old[name] != kind},
             dropped=tuple(name for name in self.target if self.session.fold(name) not in map(self.session.fold, types)),
         )
-        return SchemaPlan(columns, diff)
+        return self.complete(columns, diff, filled)
 
     def into_the_table(self, *, changes: bool) -> SchemaPlan:
         """Return the plan by which the result goes into the table that there is."""
@@ -197,7 +151,48 @@ class _Matching:
             elif column.sql == fitted.sql:
                 fitted = column
             columns.append(fitted)
-        return SchemaPlan(tuple(columns), SchemaDiff(added=added, changed=changed, ignored=tuple(ignored)))
+        filled = self.filled(columns, changes=changes)
+        added |= {column.name: column.place.sql for column in filled if column.name not in self.target}
+        diff = SchemaDiff(added=added, changed=changed, ignored=tuple(ignored))
+        return self.complete(tuple(columns), diff, filled)
+
+    def complete(
+        self, columns: tuple[StagedColumn, ...], diff: SchemaDiff, filled: tuple[FilledColumn, ...]
+    ) -> SchemaPlan:
+        """Return the plan, or refuse a result that lacks a column that must not be NULL."""
+        names = [*(column.name for column in columns), *(column.name for column in filled)]
+        given = set(map(self.session.fold, names))
+        lacking = [
+            column.name for folded, column in self.declared.items() if not column.nullable and folded not in given
+        ]
+        if lacking and self.source.rows:
+            raise MaterializeError(
+                f"The result lacks {', '.join(lacking)}, which must not be NULL",
+                hint="return every column with `nullable: false`, or declare a default",
+            )
+        return SchemaPlan(columns, diff, filled, self.declared)
+
+    def filled(
+        self, columns: Iterable[StagedColumn], *, rebuilt: bool = False, changes: bool = True
+    ) -> tuple[FilledColumn, ...]:
+        """Return the columns with defaults that the result lacks.
+
+        Args:
+            columns: The result's.
+            rebuilt: Whether the header's types count, whatever the table has.
+            changes: Whether columns may be added.
+        """
+        given = {LOAD_KEY_COLUMN, *(self.session.fold(column.name) for column in columns)}
+        lacking = [column for folded, column in self.declared.items() if folded not in given]
+        there = {
+            folded: Place(name, self.target_arrow[name], self.target[name]) for folded, name in self.in_table.items()
+        }
+        filled = fill(self.session, lacking, {} if rebuilt else there, creates=changes)
+        spelled = (self.in_table.get(self.session.fold(column.name), column.name) for column in filled)
+        return tuple(
+            replace(column, place=column.place._replace(name=name))
+            for column, name in zip(filled, spelled, strict=True)
+        )
 
     def _own(self, folded: str, index: int) -> StagedColumn:
         """Return a column with the type that the result, or the declaration, gives it."""
@@ -205,7 +200,6 @@ class _Matching:
         declared = self.declared.get(folded)
         kind = self._declared_type(declared)
         name = self.in_table.get(folded, arrow_field.name)
-        secret = bool(declared and declared.sensitive)
         try:
             if (
                 declared
@@ -214,9 +208,14 @@ class _Matching:
             ):
                 arrow, length = self.session.storable(kind), declared_length(declared) if self.enforced else None
                 enforced = kind if self.enforced else None
-                return StagedColumn(index, name, arrow, self.session.column_type(arrow), enforced, length, secret)
-            arrow = self.session.storable(arrow_field.type)
-            return StagedColumn(index, name, arrow, self.session.column_type(arrow), secret=secret)
+            else:
+                arrow, length, enforced = self.session.storable(arrow_field.type), None, None
+            return StagedColumn(
+                index, name, arrow, self.session.column_type(arrow), enforced, length,
+                secret=bool(declared and declared.sensitive),
+                required=bool(declared and not declared.nullable),
+                collation=collation_of(declared, arrow_field.type if enforced is None else arrow),
+            )  # fmt: skip
         except MaterializeError as error:
             raise MaterializeError(f"Column {name!r}: {error.message}", hint=error.hint) from error
 
@@ -257,19 +256,3 @@ class _Matching:
                 hint="on_schema_change: evolve adds it, ignore leaves it out",
             )
         return column.name
-
-
-def apply_schema(session: Session, table: Table, plan: SchemaPlan) -> None:
-    """Bring the table to the plan's columns."""
-    diff = plan.diff
-    if diff.created or diff.swapped:
-        if diff.swapped:
-            session.drop_table(table)
-        session.create_table(table, plan.types())
-        return
-    for name, kind in diff.added.items():
-        session.add_column(table, name, kind)
-    for name, (_, kind) in diff.changed.items():
-        session.change_type(table, name, kind)
-    for name in diff.dropped:
-        session.drop_column(table, name)

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import checked_cast
+
+ROW_NUMBER = pa.int64()
+"""The type of a row's number."""
 
 
 class Source(Protocol):
@@ -39,13 +44,15 @@ class StagedColumn:
     """One column on its way.
 
     Attributes:
-        source: Its index in the result; None for the load key.
+        source: Its index in the result; None for the load key and the row's number.
         name: In the table.
         arrow: The type of the staged values.
         sql: The type of the column in the staging table and in the table.
         declared: The type that values must have before anything else, where the schema is enforced.
         length: The most characters of a text, likewise.
         secret: Whether errors must not show its values.
+        required: Whether it must have a value in each row.
+        collation: How its texts compare; empty where the database decides.
     """
 
     source: int | None
@@ -55,6 +62,16 @@ class StagedColumn:
     declared: pa.DataType | None = None
     length: int | None = None
     secret: bool = False
+    required: bool = False
+    collation: str = ""
+
+
+def numbered(columns: Sequence[StagedColumn], sql_type: str) -> StagedColumn:
+    """Return a column for the number of each row in the file, under a name that is free."""
+    name, taken = "_materialize_row", {column.name.lower() for column in columns}
+    while name in taken:
+        name += "_"
+    return StagedColumn(None, name, ROW_NUMBER, sql_type)
 
 
 def staged_schema(columns: Sequence[StagedColumn]) -> pa.Schema:
@@ -66,15 +83,46 @@ def staged_batches(source: Source, columns: Sequence[StagedColumn], load_key: st
     """Yield the result as the staging table takes it.
 
     Raises:
-        MaterializeError: A value is not one of its column's type.
+        MaterializeError: A value is not one of its column's type, or is missing where it must not be.
     """
-    schema, row = staged_schema(columns), 0
+    schema, row, gaps = staged_schema(columns), 0, _Gaps(columns)
     for batch in source.batches():
-        yield pa.RecordBatch.from_arrays([_staged(batch, column, row, load_key) for column in columns], schema=schema)
+        arrays = [_staged(batch, column, row, load_key) for column in columns]
+        gaps.look(arrays, row)
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         row += batch.num_rows
+    gaps.refuse()
+
+
+class _Gaps:
+    """The NULLs in columns that must have none: how many, and the row of the first."""
+
+    def __init__(self, columns: Sequence[StagedColumn]) -> None:
+        self._required = [(index, column.name) for index, column in enumerate(columns) if column.required]
+        self._found: dict[str, tuple[int, int]] = {}
+
+    def look(self, arrays: Sequence[pa.Array], row: int) -> None:
+        for index, name in self._required:
+            if arrays[index].null_count:
+                count, first = self._found.get(name, (0, row + pc.index(pc.is_null(arrays[index]), True).as_py() + 1))
+                self._found[name] = count + arrays[index].null_count, first
+
+    def refuse(self) -> None:
+        if not self._found:
+            return
+        told = (
+            f"{name!r} is NULL in {count} {'row' if count == 1 else 'rows'}, first in row {first}"
+            for name, (count, first) in self._found.items()
+        )
+        raise MaterializeError(
+            f"The result has NULL where there must be none: {'; '.join(told)}",
+            hint="fill it, leave these rows out, or declare `nullable: true`",
+        )
 
 
 def _staged(batch: pa.RecordBatch, column: StagedColumn, row: int, load_key: str) -> pa.Array:
+    if column.source is None and column.arrow == ROW_NUMBER:
+        return pa.arange(row, row + batch.num_rows)
     if column.source is None:
         return pa.repeat(pa.scalar(load_key), batch.num_rows)
     array, name = batch.column(column.source), batch.schema.names[column.source]

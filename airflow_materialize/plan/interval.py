@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from airflow_materialize.definition.date_filters import add_months
 from airflow_materialize.errors import MaterializeError
 
 NO_INTERVAL_HINT = (
@@ -210,19 +210,6 @@ def _duration(number: int, unit: str) -> timedelta:
         return timedelta(microseconds=number // 1000)
     names = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
     return timedelta(**{names[unit]: number})
-
-
-def add_months(moment: datetime, months: int) -> datetime:
-    """Return the same day and time `months` later, or the month's last day where it lacks that day.
-
-    Raises:
-        ValueError: The year is not between 1 and 9999.
-    """
-    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
-    if not MINYEAR <= year <= MAXYEAR:
-        raise ValueError(f"year {year} is out of range")
-    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
-    return moment.replace(year=year, month=month + 1, day=day)
 
 
 def _plain_utc(moment: datetime) -> datetime:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.asset import Asset, Hooks
 from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import NO_INTERVAL_HINT, Interval, first_moment, modify
@@ -13,9 +15,18 @@ from airflow_materialize.plan.run_plan import RunPlan, Trigger
 from airflow_materialize.plan.template import bruin_names, render
 from airflow_materialize.plan.variables import describe_variables, resolve_variables
 
+_FLAGS = {**dict.fromkeys(("true", "1", "t"), True), **dict.fromkeys(("false", "0", "f", ""), False)}
+
 
 def plan_run(
-    asset: Asset, pipeline: Pipeline, trigger: Trigger, *, source: str, source_hash: str, default_connection: str = ""
+    asset: Asset,
+    pipeline: Pipeline,
+    trigger: Trigger,
+    *,
+    source: str,
+    source_hash: str,
+    default_connection: str = "",
+    macros: str = "",
 ) -> RunPlan:
     """Decide what a run of an asset will do.
 
@@ -26,9 +37,11 @@ def plan_run(
         source: The asset's file, relative to the root of all pipelines.
         source_hash: SHA-256 of what the asset is made of, hexadecimal.
         default_connection: The connection id of an asset that names none.
+        macros: Jinja macros that the header's templates may call.
 
     Raises:
-        MaterializeError: The interval cannot be what header and trigger say, or a variable's value is wrong.
+        MaterializeError: The interval cannot be what header and trigger say, a variable's value is wrong, or a template
+            cannot be filled in.
     """
     full_refresh, notes = _full_refresh(asset, trigger)
     interval = trigger.interval
@@ -51,9 +64,45 @@ def plan_run(
         map_index=trigger.map_index,
         variables=resolve_variables(pipeline, trigger.variables),
         variables_schema=describe_variables(pipeline),
+        macros=macros,
         notes=notes,
     )
-    return replace(plan, interval=_modified_interval(plan, trigger.execution_time))
+    plan = replace(plan, interval=_modified_interval(plan, trigger.execution_time))
+    return _rendered(plan, bruin_names(plan, trigger.execution_time))
+
+
+def _rendered(plan: RunPlan, names: Mapping[str, Any]) -> RunPlan:
+    """Fill in the templates of what is decided once for all steps. Queries of checks are filled in when asked."""
+    asset = plan.asset
+    if not _is_enabled(asset, names):
+        return replace(plan, enabled=False)
+    hooks = asset.hooks or Hooks()
+    return replace(
+        plan,
+        parameters=_filled_in(asset.parameters, names),
+        hooks_pre=tuple(render(hook.query, names) for hook in hooks.pre),
+        hooks_post=tuple(render(hook.query, names) for hook in hooks.post),
+    )
+
+
+def _is_enabled(asset: Asset, names: Mapping[str, Any]) -> bool:
+    if isinstance(asset.enabled, bool):
+        return asset.enabled
+    word = render(asset.enabled, names).strip()
+    if word.lower() not in _FLAGS:
+        raise MaterializeError(
+            f"{asset.name}: `enabled` is the template {asset.enabled!r}, which gives {word!r}", hint="true or false"
+        )
+    return _FLAGS[word.lower()]
+
+
+def _filled_in(value: Any, names: Mapping[str, Any]) -> Any:
+    """Fill in each text within a value; as Bruin does, blanks around it go."""
+    if isinstance(value, str):
+        return render(value, names).strip()
+    if isinstance(value, dict):
+        return {key: _filled_in(item, names) for key, item in value.items()}
+    return [_filled_in(item, names) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _full_refresh(asset: Asset, trigger: Trigger) -> tuple[bool, tuple[str, ...]]:

@@ -16,7 +16,9 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval, bruin_dates, spell
 
 # Raised whenever an older worker could misread a plan.
-PLAN_VERSION = 1
+PLAN_VERSION = 2
+
+_TUPLES = ("hooks_pre", "hooks_post", "notes")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ class RunPlan:
         connection: The destination's connection id; empty for a plain script without checks.
         variables: The pipeline's variables with their values for this run.
         variables_schema: What `pipeline.yml` says of each variable, without its default.
+        enabled: Whether the asset runs at all.
+        parameters: The header's, with their templates filled in.
+        hooks_pre, hooks_post: The statements around the load, likewise.
+        macros: Jinja macros of the pipeline, for the queries of checks.
         notes: Sentences for the log: what was decided otherwise than asked.
         version: The format of this plan.
     """
@@ -82,6 +88,11 @@ class RunPlan:
     map_index: int = -1
     variables: dict[str, Any] = field(default_factory=dict)
     variables_schema: dict[str, Any] = field(default_factory=dict)
+    enabled: bool = True
+    parameters: dict[str, Any] = field(default_factory=dict)
+    hooks_pre: tuple[str, ...] = ()
+    hooks_post: tuple[str, ...] = ()
+    macros: str = ""
     notes: tuple[str, ...] = ()
     version: int = PLAN_VERSION
 
@@ -99,7 +110,7 @@ class RunPlan:
         data = {name.name: getattr(self, name.name) for name in fields(self)}
         data["asset"] = self.asset.model_dump(mode="json", exclude_defaults=True)
         data["interval"] = self.interval and self.interval.to_json()
-        data["notes"] = list(self.notes)
+        data |= {name: list(data[name]) for name in _TUPLES}
         return data
 
     @classmethod
@@ -117,7 +128,7 @@ class RunPlan:
                 **data,
                 "asset": Asset.model_validate(data["asset"]),
                 "interval": data["interval"] and Interval.from_json(data["interval"]),
-                "notes": tuple(data["notes"]),
+                **{name: tuple(data[name]) for name in _TUPLES},
             }
             return cls(**values)
         except (KeyError, TypeError, ValidationError) as error:

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.variables import misfit
 from airflow_materialize.errors import MaterializeError
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
-"""JSON Schema's types: https://json-schema.org/understanding-json-schema/reference/type"""
 
 
 def resolve_variables(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +18,7 @@ def resolve_variables(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str,
         given: The values that the user gave for this run; they win.
 
     Raises:
-        MaterializeError: A given name is no variable, or its value is not of the variable's type.
+        MaterializeError: A given name is no variable, or its value is not what `pipeline.yml` allows.
     """
     known = ", ".join(sorted(pipeline.variables)) or "none"
     for name, value in given.items():
@@ -37,11 +26,11 @@ def resolve_variables(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str,
             raise MaterializeError(
                 f"The pipeline {pipeline.name} has no variable {name}", hint=f"its variables: {known}"
             )
-        declared = pipeline.variables[name].type
-        types = (declared,) if isinstance(declared, str) else declared
-        if not _is_of_type(value, types):
-            hint = f"its type is {' or '.join(types)}"
-            raise MaterializeError(f"The variable {name} is {json.dumps(value)}", hint=hint)
+        wrong = misfit(value, pipeline.variables[name].model_dump(exclude={"default", "description"}))
+        if wrong:
+            where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in wrong.path)
+            what = f" is {wrong.value}, which {wrong.reason}" if wrong.value else f": {wrong.reason}"
+            raise MaterializeError(f"The variable {name}{where}{what}", hint=wrong.hint)
     return {name: variable.default for name, variable in pipeline.variables.items()} | dict(given)
 
 
@@ -51,11 +40,3 @@ def describe_variables(pipeline: Pipeline) -> dict[str, Any]:
         name: variable.model_dump(mode="json", exclude={"default"}, exclude_unset=True)
         for name, variable in pipeline.variables.items()
     }
-
-
-def _is_of_type(value: Any, names: tuple[str, ...]) -> bool:
-    if not all(name in _TYPES for name in names):
-        return True
-    if isinstance(value, bool):  # An int for Python, none for JSON.
-        return "boolean" in names
-    return any(isinstance(value, _TYPES[name]) for name in names)

@@ -1,22 +1,21 @@
-"""What an asset imports: `from airflow_materialize.sdk import context, log`."""
+"""What an asset imports: `from airflow_materialize.sdk import context, query`."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
+from airflow_materialize.sdk.connection import Connection, get_connection
 from airflow_materialize.sdk.context import Context, context
+from airflow_materialize.sdk.query import query
+from airflow_materialize.sdk.relation import Relation, ref, source
 
-__all__ = ["Context", "context", "log"]
+__all__ = ["Connection", "Context", "Relation", "context", "get_connection", "log", "query", "ref", "source"]
 
 log = logging.getLogger("asset")
 """The asset's logger. What it says stands in the log of the task `run`."""
 
 _INSTEAD = {
-    "query": "read the source with its own client library",
-    "get_connection": "read a declared secret from os.environ",
-    "ref": "write the table's name",
-    "source": "write the table's name",
     "result": "return the frame itself",
     "result_of": "read the table with its own client library",
     "skip": "return None to leave the table as it is",

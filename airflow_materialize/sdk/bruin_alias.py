@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_materialize import __version__, sdk
-from airflow_materialize.sdk import Context, context
+from airflow_materialize.sdk import Connection, Context, context
+from airflow_materialize.sdk.bruin_query import adopt
 
-__all__ = ["Context", "__version__", "context"]
+__all__ = ["Connection", "Context", "__version__", "context", "get_connection", "query"]
+
+query, get_connection = adopt(lambda sql, name: sdk.get_connection(name).query(sql))
 
 
 def __getattr__(name: str) -> Any:

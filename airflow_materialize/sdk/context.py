@@ -7,11 +7,14 @@ import os
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_materialize.sdk.exceptions import BruinError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 INTERVAL_START = "MATERIALIZE_DATA_INTERVAL_START"
 INTERVAL_END = "MATERIALIZE_DATA_INTERVAL_END"
+PARAMETERS = "MATERIALIZE_PARAMETERS"
 
 INTERVAL_CHOICES = (
     "give start_date and end_date in the trigger form, `--start-date` and `--end-date` on the command line, "
@@ -22,7 +25,7 @@ INTERVAL_CHOICES = (
 _T = TypeVar("_T")
 
 
-class ContextError(Exception):
+class ContextError(BruinError):
     """The context has no answer, or one that cannot be read."""
 
 
@@ -118,6 +121,11 @@ class Context:
     def is_full_refresh(self) -> bool:
         """Whether the run rebuilds the table."""
         return os.environ.get("BRUIN_FULL_REFRESH") == "1"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The header's `parameters`, with their templates filled in; values have the types that YAML gave them."""
+        return _json_object(PARAMETERS)
 
     @property
     def vars(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Warehouse:
         columns = changes.pop("columns", ())
         options = changes.pop("options", {})
         plan_fields = {key: changes.pop(key) for key in [*changes] if key in RunPlan.__dataclass_fields__}
-        declared = plan_fields.pop("declared", strategy)
+        declared = changes.pop("declared", strategy)
         asset = Asset.model_validate(
             {
                 "name": name,

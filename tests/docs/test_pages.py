@@ -19,7 +19,7 @@ import pytest
 from airflow_materialize.definition.source import slice_header
 
 REPOSITORY = Path(__file__).parent.parent.parent
-PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
+PAGES = sorted(page for page in (REPOSITORY / "docs").rglob("*.md") if page.parent.name != "adr")
 FENCE = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -59,7 +59,7 @@ def matches(printed: str, expected: str) -> bool:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY / "docs").as_posix())
 def test_every_snippet_of_a_page_does_what_the_page_says(page: Path, shell):
     for language, path, body in FENCE.findall(page.read_text()):
         if path:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import duckdb
@@ -17,9 +19,10 @@ PROJECT = Path(__file__).parent / "project"
 class Deployment:
     """A running Airflow with the test project in its DAGs directory, and its warehouse."""
 
-    def __init__(self, airflow: LocalAirflow, warehouse: Path) -> None:
+    def __init__(self, airflow: LocalAirflow, warehouse: Path, news: list[dict]) -> None:
         self.airflow = airflow
         self.warehouse = warehouse
+        self.news = news  # What was posted to the connection of that name.
 
     @property
     def canaries(self) -> list[str]:
@@ -71,8 +74,32 @@ class Deployment:
         self.airflow.api("POST", f"dags/{dag_id}/clearTaskInstances", body)
 
 
+class Post(BaseHTTPRequestHandler):
+    """Keeps the JSON that it is sent."""
+
+    def do_POST(self) -> None:
+        self.server.news.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
 @pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Iterator[Deployment]:
+def web() -> Iterator[ThreadingHTTPServer]:
+    """A web server for notifications."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Post) as server:
+        server.news = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory, environments: Path, web: ThreadingHTTPServer
+) -> Iterator[Deployment]:
     home = tmp_path_factory.mktemp("airflow")
     warehouse = home / "warehouse.duckdb"
     shutil.copytree(PROJECT, home / "dags")
@@ -82,10 +109,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> 
     late = {"conn_type": "duckdb", "host": str(home / "not_yet" / "late.duckdb"), "login": CANARY}
     settings = {
         "AIRFLOW_CONN_LATE": json.dumps(late),
+        "AIRFLOW_CONN_NEWS": json.dumps({"conn_type": "http", "host": "127.0.0.1", "port": web.server_address[1]}),
         "AIRFLOW_CONN_OTHER": json.dumps({"conn_type": "http", "host": "nowhere", "password": CANARY}),
         "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "duckdb", "host": str(warehouse)}),
         "AIRFLOW__MATERIALIZE__ENVIRONMENTS": str(environments),
     }
     with LocalAirflow(home, settings) as airflow:
         airflow.start()
-        yield Deployment(airflow, warehouse)
+        yield Deployment(airflow, warehouse, web.news)

@@ -147,6 +147,39 @@ def test_a_header_that_breaks_while_its_run_is_active_stops_only_the_next_run(de
     assert {task["try_number"] for task in deployment.airflow.tasks("fragile", run)} == {1}
 
 
+def test_a_broken_pipeline_file_keeps_its_dag_and_history_and_mending_it_brings_the_pipeline_back(deployment):
+    deployment.unpause("breaking")
+    file = deployment.airflow.dags / "breaking" / "pipeline.yml"
+    whole = file.read_text()
+    first = deployment.trigger("breaking", "2026-03-02")
+    assert set(deployment.finished("breaking", first).values()) == {"success"}
+
+    def tags() -> set[str]:
+        return {tag["name"] for tag in deployment.airflow.api("GET", "dags/breaking")["tags"]}
+
+    file.write_text(whole.replace("schedule: daily", "schedul: daily"))
+    deployment.airflow.wait(lambda: "materialize-error" in tags(), "the DAG has the tag of a broken one", seconds=90)
+    second = deployment.trigger("breaking", "2026-03-03")
+    states = deployment.finished("breaking", second)
+    assert states == {
+        "breaking__one.run": "failed",
+        "breaking__one.load": "upstream_failed",
+        "breaking__two.run": "upstream_failed",
+        "breaking__two.load": "upstream_failed",
+    }
+    text = deployment.airflow.log("breaking", second, "breaking__one.run")
+    assert "breaking/pipeline.yml:2:1: schedul: unknown field (did you mean 'schedule'?" in text
+    assert "2 | schedul: daily" in text
+
+    file.write_text(whole)
+    deployment.airflow.wait(lambda: "materialize-error" not in tags(), "the tag is gone", seconds=90)
+    deployment.clear("breaking", second, *states)
+    assert set(deployment.finished("breaking", second).values()) == {"success"}
+    assert {task["try_number"] for task in deployment.airflow.tasks("breaking", first)} == {1}
+    days = "SELECT day FROM breaking.two WHERE day IN ('2026-03-02', '2026-03-03') ORDER BY day"
+    assert deployment.rows(days) == [("2026-03-02",), ("2026-03-03",)]
+
+
 def test_marking_a_run_as_failed_ends_every_process_of_its_asset(deployment):
     deployment.unpause("fragile")
     run = deployment.trigger("fragile", "2026-03-05", {"variables": {"seconds": 600}})

@@ -45,6 +45,20 @@ def test_a_folder_with_an_invalid_asset_runs_the_valid_ones_and_ends_with_2(cli)
     assert "Traceback" not in done.stderr
 
 
+def test_a_disabled_asset_is_a_line_and_no_failure(cli):
+    write(
+        cli.folder,
+        {
+            "off": '"""@bruin\nenabled: false\n@bruin"""\nraise SystemExit(3)\n',
+            "child": '"""@bruin\ndepends: [off]\n@bruin"""\n',
+        },
+    )
+    done = cli("run", "shop")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "off  skipped: disabled by its header"
+    assert done.stdout.splitlines()[1].startswith("child  run    done")
+
+
 def test_an_asset_that_fails_ends_with_1(cli):
     write(cli.folder, {"bad": '"""@bruin\nowner: me\n@bruin"""\nraise ValueError("no more pens")\n'})
     done = cli("run", "shop/assets/bad.py")
@@ -79,7 +93,7 @@ def test_validate_shows_every_mistake_of_a_folder_with_paths_from_here(cli):
     )
     done = cli("validate", "shop/assets")
     assert done.returncode == 2
-    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == [
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines() if line.startswith("shop")] == [
         "shop/assets/bad.py:2:1",
         "shop/assets/bad.py:3:1",
     ]

@@ -57,9 +57,10 @@ def test_edges_go_from_the_last_blocking_step_to_run_and_never_wait_for_check_wa
         {
             "a": TABLE,
             "b": "materialization: {type: table}\ndepends: [a]\n",
-            "c": "depends: [b, a, other.pipeline, some_sql]\n",
+            "c": "depends: [b, a, some_sql]\n",
         }
     )
+    (root / "shop" / "assets" / "some_sql.sql").write_text("SELECT 1")
     dag = asset_dags(root)["shop"]
     assert {edge for edge in edges(dag) if edge[0][0] != edge[1][0]} == {
         ("a.check", "b.run"),
@@ -90,8 +91,8 @@ def test_a_broken_asset_keeps_its_tasks_and_edges_and_the_others_are_as_they_wer
 
 
 def test_a_field_without_effect_is_named_in_the_docs_of_its_tasks(project):
-    dag = asset_dags(project({"a": "timeout: 10m\n"}))["shop"]
-    assert "shop/assets/a.py:3:1: warning: timeout: has no effect in this version" in dag.get_task("a.run").doc_md
+    dag = asset_dags(project({"a": "freshness: 10m\n"}))["shop"]
+    assert "shop/assets/a.py:3:1: warning: freshness: has no effect" in dag.get_task("a.run").doc_md
 
 
 def test_a_broken_pipeline_file_keeps_the_dag_and_its_tasks(project):
@@ -109,17 +110,20 @@ def test_a_cycle_breaks_its_assets_and_no_dag(project):
     assert "cycle" not in dag.get_task("c.run").doc_md
 
 
-def test_a_pipeline_that_airflow_refuses_keeps_its_dag_and_hides_no_other(project):
-    root = project({"a": ""})
-    (root / "second" / "assets").mkdir(parents=True)
-    (root / "second" / "pipeline.yml").write_text(f"name: second\nschedule: daily\ntags: [{'x' * 101}]\n")
-    (root / "second" / "assets" / "b.py").write_text('"""@bruin\nname: b\n@bruin"""\n')
-    dags = asset_dags(root)
-    assert {name: dag.task_ids for name, dag in dags.items()} == {"shop": ["a.run"], "second": ["b.run"]}
-    assert dags["shop"].get_task("a.run").parsed.problems == ()
-    (problem,) = dags["second"].get_task("b.run").parsed.problems
-    assert str(problem).startswith("second: the pipeline cannot become a DAG: ")
+def test_a_pipeline_that_airflow_refuses_keeps_its_dag_with_the_reason(project):
+    root = project({"a": TABLE})
+    dag = asset_dags(root, tags=["x" * 101])["shop"]
+    assert dag.task_ids == ["a.run", "a.load", "a.check", "a.check_warn"]
+    (problem,) = dag.get_task("a.run").parsed.problems
+    assert str(problem).startswith("shop: the pipeline cannot become a DAG: ")
     assert "100 characters" in str(problem)
+    assert "100 characters" in dag.get_task("a.run").doc_md
+
+
+def test_params_of_the_user_stand_beside_ours_and_no_task_has_a_copy_of_them(project):
+    dag = asset_dags(project({"a": TABLE}), params={"mine": 1})["shop"]
+    assert dag.params.dump() == {"mine": 1, "full_refresh": False, "start_date": None, "end_date": None}
+    assert dag.get_task("a.load").params.dump() == {"mine": 1}
 
 
 def test_a_worker_builds_the_one_asset_that_its_task_needs(project, monkeypatch):

@@ -9,7 +9,8 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
 from airflow.timetables.simple import ContinuousTimetable
 
-from airflow_materialize.dag.schedule import dag_params, schedule_for
+from airflow_materialize.dag.params import dag_params
+from airflow_materialize.dag.schedule import schedule_for
 from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from airflow_materialize.dag.tasks import dag_id, gate, group_id, steps_of
-from airflow_materialize.definition.parsed import Shape
+from airflow_materialize.dag.ids import check_id, dag_id, group_id
+from airflow_materialize.dag.sequence import gate, sequence_of
+from airflow_materialize.definition.parsed import Asked, Shape
 
 
 @pytest.mark.parametrize(
@@ -62,5 +63,45 @@ def test_a_dag_id_keeps_the_dots_of_a_pipelines_name():
     ],
 )
 def test_what_depends_on_an_asset_waits_for_its_last_blocking_step(shape, steps, last):
-    assert steps_of(shape) == steps
+    assert tuple(place.step for place in sequence_of(shape)) == steps
     assert gate(shape) == last
+    assert sequence_of(shape)[-1].after == (() if steps == ("run",) else (steps[1] if len(steps) > 2 else "run",))
+
+
+CHECKS = (Asked("id", "unique", blocking=True), Asked("id", "not_null", blocking=False), Asked("", "no gaps", True))
+
+
+def test_with_a_task_for_each_check_the_blocking_ones_meet_in_check():
+    places = sequence_of(Shape(table=True, check=True, check_warn=True, checks=CHECKS), each=True)
+    gaps = check_id("", "no gaps")
+    assert {place.step: place.after for place in places} == {
+        "run": (),
+        "load": ("run",),
+        "check__id__unique": ("load",),
+        "check__id__not_null": ("load",),
+        gaps: ("load",),
+        "check": ("check__id__unique", gaps),
+    }
+    assert [place.step for place in places if place.joins] == ["check"]
+
+
+def test_without_blocking_checks_nothing_joins_them():
+    shape = Shape(table=True, check_warn=True, checks=(Asked("id", "not_null", blocking=False),))
+    assert [place.step for place in sequence_of(shape, each=True)] == ["run", "load", "check__id__not_null"]
+    assert gate(shape) == "load"
+
+
+def test_blocking_checks_that_the_load_asks_have_no_task_of_their_own():
+    shape = Shape(table=True, check=False, check_warn=True, checks=CHECKS)
+    assert [place.step for place in sequence_of(shape, each=True)] == ["run", "load", "check__id__not_null"]
+
+
+def test_no_two_checks_have_one_id_and_airflow_takes_each():
+    letters = random.Random(9)
+    words = ["".join(letters.choices("ab_-é .'{\n", k=letters.randint(0, 9))) for _ in range(20_000)]
+    words += ["x" * 300, "日本" * 90]
+    pairs = {(letters.choice(words), word) for word in words if word}
+    ids = {check_id(*pair) for pair in pairs}
+    assert len(ids) == len(pairs)
+    assert all(re.fullmatch(r"check__[\w-]{1,90}", step) for step in ids)
+    assert not ids & {"run", "load", "check", "check_warn"}

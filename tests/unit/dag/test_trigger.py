@@ -143,6 +143,32 @@ def test_conf_gives_full_refresh_and_variables():
     assert (trigger.full_refresh, trigger.variables) == (True, {"country": "NL"})
 
 
+VARIABLES = {
+    "country": {"type": "string", "default": "BE"},
+    "days": {"type": "integer", "default": 1},
+    "start_date": {"type": "integer", "default": 7},
+    "note": {"type": ["string", "null"], "default": "x"},
+}
+
+
+@pytest.mark.parametrize(
+    ("conf", "variables"),
+    [
+        # As the trigger form sends it: every field, changed or not.
+        ({"full_refresh": False, "start_date": None, "country": "BE", "days": 1, "note": "x", "variables": {}}, {}),
+        ({"country": "NL", "days": 1, "variables": {}}, {"country": "NL"}),
+        ({"days": True}, {"days": True}),
+        ({"country": None, "note": None}, {"note": None}),
+        ({"country": "NL", "days": 3, "variables": {"country": "FR"}}, {"country": "FR", "days": 3}),
+        ({"start_date": "2026-04-01", "variables": {"start_date": 8}}, {"start_date": 8}),
+        ({"elsewhere": 1}, {}),
+    ],
+)
+def test_variables_stand_in_conf_under_their_names_or_together_and_their_defaults_change_nothing(conf, variables):
+    pipeline = Pipeline.model_validate({"name": "sales", "schedule": "daily", "variables": VARIABLES})
+    assert trigger_of(context_of(conf=conf), pipeline).variables == variables
+
+
 @pytest.mark.parametrize(
     ("conf", "message"),
     [
@@ -272,11 +298,6 @@ def test_a_union_with_gaps_is_its_hull_and_names_them():
     )
 
 
-def test_an_event_without_an_interval_makes_the_union_no_rule():
-    events = [event_from("01", "02"), event_of({"rows": 3})]
-    assert interval_of(context_of("", run_type=DagRunType.ASSET_TRIGGERED, events=events)) is None
-
-
 def test_an_event_whose_interval_is_none_is_an_error():
     with pytest.raises(MaterializeError, match="'April' is no interval"):
         interval_of(context_of("", events=[event_of({"interval": "April"})]))
@@ -285,7 +306,8 @@ def test_an_event_whose_interval_is_none_is_an_error():
 PROBE = """
 import dataclasses, json, os
 from airflow.sdk import DAG, BaseOperator
-from airflow_materialize.dag.schedule import dag_params, schedule_for
+from airflow_materialize.dag.params import dag_params
+from airflow_materialize.dag.schedule import schedule_for
 from airflow_materialize.dag.trigger import trigger_of
 from airflow_materialize.definition.pipeline import Pipeline
 

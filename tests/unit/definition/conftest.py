@@ -4,7 +4,8 @@ from textwrap import dedent
 
 import pytest
 
-from airflow_materialize.definition.parse import parse_project
+from airflow_materialize.definition.project import parse_folder
+from airflow_materialize.definition.source import PipelineFolder
 
 PIPELINE = "name: sales\ndefault_connections:\n  duckdb: warehouse\n"
 
@@ -25,12 +26,14 @@ def write(tmp_path):
 
 @pytest.fixture
 def parse(write):
-    """Parse one asset, `sales/assets/raw/orders.py`, whose header is given, and return it."""
+    """Parse one asset, `sales/assets/raw/orders.py`, whose header is given, by itself, and return it."""
 
     def _parse(header, pipeline=PIPELINE, **options):
         text = f'"""@bruin\n{dedent(header).strip()}\n@bruin"""\n'
         root = write({"sales/pipeline.yml": pipeline, "sales/assets/raw/orders.py": text})
-        [parsed] = parse_project(root, **options)[0].assets
+        folder = PipelineFolder(root / "sales", root / "sales/pipeline.yml")
+        [pipeline] = parse_folder(folder, root, folder.path / "assets/raw/orders.py", **options)
+        [parsed] = pipeline.assets
         return parsed
 
     return _parse

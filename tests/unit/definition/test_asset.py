@@ -5,11 +5,13 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from airflow_materialize.definition.asset import Asset, Retries
+from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.column import CHECKS
 from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.definition.problems import _model_in
+from airflow_materialize.definition.retries import Retries
 
+GLOSSARY = {"glossary.yml": "entities: {Order: {attributes: {id: {type: integer}}}}"}
 EVERYTHING = """
 name: raw.orders
 uri: postgres://x/y
@@ -86,14 +88,16 @@ freshness: 1d
 """
 
 
-def test_an_asset_survives_json(parse):
+def test_an_asset_survives_json(parse, write):
+    write(GLOSSARY)
     asset = parse(EVERYTHING).asset
     again = Asset.model_validate(json.loads(json.dumps(asset.model_dump(mode="json"))))
     assert again == asset
     assert again.model_dump() == asset.model_dump()
 
 
-def test_scalars_keep_their_text_and_take_a_type_where_one_is_asked_for(parse):
+def test_scalars_keep_their_text_and_take_a_type_where_one_is_asked_for(parse, write):
+    write(GLOSSARY)
     asset = parse(EVERYTHING).asset
     assert asset.parameters == {
         "a": 1, "b": 1.5, "c": "2024-01-01", "d": "yes", "e": True, "f": ["x", None], "g": "007",

@@ -4,84 +4,71 @@ import pytest
 
 from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.effect import ASSET_FIELDS_WITHOUT_EFFECT, PIPELINE_FIELDS_WITHOUT_EFFECT
-from airflow_materialize.definition.parse import parse_project
 from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.definition.problems import _fields
+from airflow_materialize.definition.project import parse_project
 
 
 def warnings_of(parsed):
     return [str(problem).removeprefix("sales/assets/raw/orders.py:") for problem in parsed.warnings]
 
 
-def test_a_field_without_effect_is_a_warning_at_its_place(parse):
+def test_a_field_without_effect_is_a_warning_at_its_place_with_the_reason(parse):
     parsed = parse(
         """
-        instance: b1.small
-        secrets: [{key: a}]
-        parameters: {a: 1}
-        retries: {max: 3}
+        snowflake: {warehouse: x}
+        routing: {egress_gateway: x}
+        unit_tests: [{name: x}]
+        outputs: [a, b]
         columns:
           - name: id
-            mask: hash
-            nullable: false
-            checks: [{name: unique, retries: 1}]
+            checks: [{name: unique, notifications: {slack: []}}]
         materialization:
           type: table
-          publish: after_checks
+          partition_by: day
         """
     )
-    end = "has no effect in this version"
     assert parsed.problems == ()
     assert warnings_of(parsed) == [
-        f"2:1: warning: instance: {end}",
-        f"3:1: warning: secrets: {end}",
-        f"4:1: warning: parameters: {end}",
-        f"5:11: warning: retries.max: {end}",
-        f"8:5: warning: columns[0].mask: {end}",
-        f"9:5: warning: columns[0].nullable: {end}",
-        f"10:29: warning: columns[0].checks[0].retries: {end}",
-        f"13:3: warning: materialization.publish: {end}",
+        "2:1: warning: snowflake: has no effect: it is for Snowflake destinations alone",
+        "3:1: warning: routing: has no effect: it is read by Bruin Cloud alone",
+        "4:1: warning: unit_tests: has no effect: assets are tested with pytest",
+        "5:1: warning: outputs: has no effect: an asset makes one table; several x.asset.yml may `run` one file",
+        "8:29: warning: columns[0].checks[0].notifications: has no effect: whom the asset notifies hears of its checks",
+        "11:3: warning: materialization.partition_by: has no effect: DuckDB and SQLite have no partitions",
     ]
 
 
 def test_a_value_that_asks_for_nothing_is_no_warning(parse):
-    parsed = parse(
-        """
-        enabled: true
-        secrets: []
-        meta: {}
-        instance:
-        refresh_restricted: false
-        parameters: {enforce_schema: true}
-        columns: [{name: id, nullable: True, sensitive: false}]
-        materialization: {type: table, publish: at_once, guarantee: exactly_once}
-        """
-    )
-    assert warnings_of(parsed) == []
+    parsed = parse("unit_tests: []\nbigquery: {}\nfreshness:\nmaterialization: {type: table, cluster_by: []}")
+    assert (parsed.problems, warnings_of(parsed)) == ((), [])
 
 
 def test_fields_that_have_their_effect_are_no_warning(parse):
     parsed = parse(
         """
-        name: raw.orders
-        type: python
-        description: x
-        depends: [a, {asset: b, mode: symbolic}]
-        connection: c
-        image: python:3.12
-        owner: me
-        tags: [a]
-        start_date: 2024-01-01
-        retries: 2
+        uri: s3://shop/orders
+        enabled: false
+        instance: pool:big
+        tier: 1
+        domains: [a]
+        meta: {a: b}
+        metadata: {a: b}
+        secrets: [{key: a}]
+        parameters: {a: 1}
+        rerun_cooldown: 60
+        timeout: 1h
+        retries: {max: 3, delay: 30s, backoff: 2, max_delay: 10m, on: [TimeoutError]}
+        notifications: {slack: [{channel: "#x"}]}
+        hooks: {pre: [{query: SELECT 1}]}
         interval_modifiers: {start: -2h}
         materialization:
-          {type: table, strategy: delete+insert, incremental_key: d, enforce_schema: true, on_schema_change: sync,
-           allow_empty: true, delete_by: interval}
+          {type: table, strategy: delete+insert, incremental_key: d, publish: after_checks}
         columns:
-          - {name: d, type: decimal, description: x, primary_key: true, precision: 3, scale: 2}
-          - {name: e, type: text, length: 3, update_on_merge: true, foreign_key: {table: a, column: b},
-             checks: [{name: relationships, description: x, blocking: false}]}
-        custom_checks: [{name: x, description: y, query: select 1, value: 1, count: 2, blocking: false}]
+          - {name: d, type: decimal, primary_key: true, nullable: false, sensitive: true, meta: {a: b}}
+          - {name: e, type: text, default: "'x'", source_column: E, upstreams: [{table: a, column: b}],
+             checks: [{name: unique, retries: 1}]}
+        custom_checks: [{name: x, query: select 1, retries: 2}]
         """
     )
     assert (parsed.problems, warnings_of(parsed)) == ((), [])
@@ -108,14 +95,15 @@ def test_run_in_a_python_file_is_a_warning(parse):
 def test_what_assets_inherit_is_warned_of_once(write):
     header = "# @bruin.owner: x\n"
     files = {
-        "sales/pipeline.yml": "name: sales\ndefault: {instance: big}\ncheck_tasks: each\n",
+        "sales/pipeline.yml": "name: sales\ndefault: {routing: {egress_gateway: x}}\nid: old\ncommit: abc\n",
         "sales/assets/a.py": header,
         "sales/assets/b.py": header,
     }
     [pipeline] = parse_project(write(files))
     assert [str(problem) for problem in pipeline.warnings] == [
-        "sales/pipeline.yml:2:11: warning: instance: has no effect in this version",
-        "sales/pipeline.yml:3:1: warning: check_tasks: has no effect in this version",
+        "sales/pipeline.yml:2:11: warning: routing: has no effect: it is read by Bruin Cloud alone",
+        "sales/pipeline.yml:3:1: warning: id: has no effect: the DAG's id is the name",
+        "sales/pipeline.yml:4:1: warning: commit: has no effect: it is read by Bruin Cloud alone",
     ]
     assert [asset.warnings for asset in pipeline.assets] == [(), ()]
 

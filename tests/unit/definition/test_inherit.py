@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from airflow_materialize.definition.parse import parse_project
+from airflow_materialize.definition.project import parse_project
 
 DEFAULT = """
 name: sales
@@ -30,7 +30,7 @@ default:
 def test_an_asset_takes_what_it_does_not_say(parse):
     asset = parse("owner: ''\n", pipeline=DEFAULT).asset
     assert (asset.type, asset.owner, asset.tags, asset.retries) == ("python", "team", ("daily", "a"), 2)
-    assert (asset.is_table, asset.primary_key, asset.hooks) == (True, ("ID",), None)
+    assert (asset.is_table, asset.primary_key, asset.hooks.pre[0].query) == (True, ("ID",), "select 1")
     assert [(secret.key, secret.inject_as) for secret in asset.secrets] == [("shared", "shared")]
 
 
@@ -110,3 +110,9 @@ def test_a_load_option_of_the_asset_wins_over_an_inherited_parameter(parse):
     parsed = parse("materialization: {type: table, enforce_schema: false}", pipeline=pipeline)
     assert parsed.problems == ()
     assert parsed.asset.materialization.enforce_schema is False
+
+
+def test_limits_come_one_by_one_from_the_nearest_place_that_has_them(parse):
+    pipeline = "name: sales\ndefault: {resources: {memory: 2GB, cpu_time: 10m}}\n"
+    resources = parse("resources: {cpu_time: 5s, processes: 4}", pipeline=pipeline).asset.resources
+    assert (resources.memory, resources.cpu_time, resources.processes) == (2_000_000_000, 5.0, 4)

@@ -39,7 +39,7 @@ BAD = {
     "text instead of list": ("tags: daily", ["2:1: tags: a list is expected, this is the text 'daily' ([daily])"]),
     "text instead of mapping": (
         "materialization: table",
-        ["2:1: materialization: a mapping is expected, this is the text 'table'"],
+        ["2:1: materialization: a mapping is expected, this is the text 'table' ({type: table})"],
     ),
     "strategy": (
         TABLE + "  strategy: mege",
@@ -208,7 +208,7 @@ BAD = {
         ["3:5: depends[0]: a dependency names neither asset nor uri (exactly one of the two)"],
     ),
     "dependency on two things": (
-        "depends: {asset: a, uri: b}",
+        "depends: {asset: a, uri: s3://b}",
         ["2:1: depends: a dependency names both asset and uri (exactly one of the two)"],
     ),
     "custom check without a query": (
@@ -230,7 +230,9 @@ BAD = {
     "key twice": ("owner: a\nowner: b", ["3:1: owner: 'owner' stands twice, on line 2 and on line 3 (keep one)"]),
     "broken YAML": (
         "owner: a: b\nname: x",
-        ["2:9: the YAML is broken: mapping values are not allowed in this context"],
+        [
+            "2:9: the YAML is broken: a colon where a text goes on (quote a text that has a colon; fields of one mapping start in one column)"
+        ],
     ),
     "everything at once": (
         "nam: x\ntier: 7\n" + TABLE + "  strategy: merge",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.parse import parse_project
+from airflow_materialize.definition.project import parse_project
 
 TABLE = "materialization:\n  type: table\n"
 
@@ -167,7 +167,9 @@ def test_a_header_of_comment_lines_says_the_same_as_a_block(write):
     # @bruin.parameters.enforce_schema: true
     # @bruin.connection: here
     """
-    [parsed] = parse_project(write({"sales/pipeline.yml": "name: s\n", "sales/assets/a.py": text}))[0].assets
+    others = {f"sales/assets/{letter}.py": f"# @bruin.name: raw.{letter}\n" for letter in "abc"}
+    root = write({"sales/pipeline.yml": "name: s\n", "sales/assets/orders.py": text, **others})
+    *_, parsed = parse_project(root)[0].assets
     asset = parsed.asset
     assert parsed.problems == ()
     assert [dependency.asset for dependency in asset.depends] == ["raw.a", "raw.b", "raw.c"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.parse import parse_project
+from airflow_materialize.definition.project import parse_project
 
 HEADER = "# @bruin.depends: other\n# @bruin.name: raw.a\n# @bruin.columns.id.checks: unique\n"
 
@@ -62,7 +62,7 @@ def test_schedules_are_cron_or_words(read, schedule):
     assert (parsed.problems, parsed.pipeline.schedule) == ((), schedule)
 
 
-WORDS = "@every 1h, continuous, daily, five cron fields as '0 6 * * *', hourly, monthly, weekly, yearly"
+WORDS = "@every 1h, assets, continuous, daily, five cron fields as '0 6 * * *', hourly, monthly, weekly, yearly"
 
 BROKEN = {
     "schedule": (
@@ -85,10 +85,6 @@ BROKEN = {
         "name: sales\nschedule: '@every day'\n",
         ["2:1: schedule: '@every day' is no schedule (@every and a duration, as @every 1h30m)"],
     ),
-    "assets": (
-        "name: sales\nschedule: assets\n",
-        ["2:1: schedule: 'assets' is not supported yet (a cron expression or a word as daily)"],
-    ),
     "variable": (
         "name: sales\nvariables:\n  x: {type: string}\n",
         ["3:3: variables.x.default: a variable needs a `default`"],
@@ -103,7 +99,9 @@ BROKEN = {
     "unknown field": ("name: sales\nshedule: daily\n", ["2:1: shedule: unknown field (did you mean 'schedule'?)"]),
     "broken YAML": (
         "name: sales\nowner: a: b\n",
-        ["2:9: the YAML is broken: mapping values are not allowed in this context"],
+        [
+            "2:9: the YAML is broken: a colon where a text goes on (quote a text that has a colon; fields of one mapping start in one column)"
+        ],
     ),
 }
 

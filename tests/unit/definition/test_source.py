@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.parse import parse_project
+from airflow_materialize.definition.project import parse_project
 from airflow_materialize.definition.source import find_pipelines, slice_header
 
 SPELLINGS = {
@@ -96,7 +96,6 @@ def test_files_of_another_kind_are_skipped_with_one_warning_each(write):
     kind = "(assets are Python files)"
     assert pipeline.assets == ()
     assert [str(problem).removeprefix("sales/assets/") for problem in pipeline.warnings] == [
-        "_defaults.yml: warning: has no effect in this version (use `default` in pipeline.yml)",
         f"a.sql: warning: skipped: a .sql file {kind}",
         f"b.r: warning: skipped: a .r file {kind}",
         f"c.asset.yml: warning: skipped: an asset of type ingestr {kind}",

@@ -125,10 +125,29 @@ def test_indexes_and_views_survive_a_changed_type(destination):
         assert session.rows("SELECT name FROM sqlite_master WHERE type = 'index'") == [("by_b",)]
 
 
-@pytest.mark.parametrize("column", ["a TEXT NOT NULL", "a TEXT DEFAULT 'x'", "a TEXT PRIMARY KEY", "a TEXT UNIQUE"])
-def test_the_type_of_a_table_with_constraints_is_not_changed(destination, column):
+def test_a_changed_type_keeps_not_null_defaults_and_collations(destination):
+    table = destination.table("t")
     with destination.session() as session:
-        session.execute(f"CREATE TABLE t ({column}, b INTEGER)")
+        session.execute(
+            "CREATE TABLE t (a TEXT COLLATE NOCASE DEFAULT 'x' NOT NULL, b INTEGER NOT NULL, c TEXT DEFAULT (1 + 1))"
+        )
+        session.execute("INSERT INTO t (b) VALUES (1)")
+        session.change_type(table, "b", "REAL")
+        session.execute("INSERT INTO t (b) VALUES (1.5)")
+        assert session.columns(table) == {"a": "TEXT", "b": "REAL", "c": "TEXT"}
+        assert session.rows("SELECT * FROM t WHERE a = 'X'") == [("x", 1.0, "2"), ("x", 1.5, "2")]
+        with pytest.raises(MaterializeError, match="NOT NULL"):
+            session.execute("INSERT INTO t (b) VALUES (NULL)")
+
+
+@pytest.mark.parametrize("definition", [
+    "(a TEXT PRIMARY KEY, b INTEGER)", "(a TEXT UNIQUE, b INTEGER)", "(a TEXT, b INTEGER, CHECK (b > 0))",
+    "(a TEXT REFERENCES t (a), b INTEGER)", "(a TEXT, b INTEGER, UNIQUE (a, b))", "(b INTEGER, a AS (b + 1))",
+    "(a TEXT, b INTEGER) STRICT",
+])  # fmt: skip
+def test_the_type_of_a_table_with_other_constraints_is_not_changed(destination, definition):
+    with destination.session() as session:
+        session.execute(f"CREATE TABLE t {definition}")
         with pytest.raises(MaterializeError, match="the table has constraints"):
             session.change_type(destination.table("t"), "b", "REAL")
 

@@ -2,18 +2,28 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import platform
 import shutil
+import sqlite3
 import textwrap
+from contextlib import closing, contextmanager
 
+import duckdb
 import pytest
 
+from airflow_materialize.definition.asset import Asset
+from airflow_materialize.execution.broker import Broker
+from airflow_materialize.execution.desk import Desk
 from airflow_materialize.execution.environment import ensure_environment
 from airflow_materialize.execution.failure import explain_failure
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
 from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.sandbox import child_environment
+from airflow_materialize.plan.run_plan import RunPlan
+from airflow_materialize.sdk import channel as channel_module
+from airflow_materialize.sdk.channel import open_channel
 
 OWN = platform.python_version().rpartition(".")[0]
 NONE = Requirements()
@@ -80,7 +90,7 @@ class Run:
         self.output = self.scratch / "staged.arrow"
         self.log = log
 
-    def __call__(self, environment, text, *, kind="materialize", secrets=(), **options):
+    def __call__(self, environment, text, *, kind="materialize", secrets=(), bruin=None, **options):
         self.file.write_text(textwrap.dedent(text))
         spec = {
             "kind": kind,
@@ -92,7 +102,7 @@ class Run:
             "context": {"data_interval_start": None, "data_interval_end": None},
             "columns": [],
         }
-        env = child_environment({"BRUIN_ASSET": "raw.orders"}, self.scratch, environment.path)
+        env = child_environment({"BRUIN_ASSET": "raw.orders", **(bruin or {})}, self.scratch, environment.path)
         return run_child(environment, spec, env, OutputLog(self.log, Redactor(secrets)), **options)
 
     def failure(self, environment, text, *, requirements=NONE, **options):
@@ -105,3 +115,92 @@ class Run:
 @pytest.fixture
 def run(tmp_path, log):
     return Run(tmp_path, log)
+
+
+@pytest.fixture(params=["duckdb", "sqlite"])
+def kind(request):
+    """Each database that an asset can ask."""
+    return request.param
+
+
+class Warehouse:
+    """A database with one table, and the worker's answers to what is asked of it.
+
+    Attributes:
+        file: The database.
+        spool: The folder where results take their room.
+        urls: How its connection id leads to it.
+    """
+
+    def __init__(self, kind, folder, log):
+        self.kind = kind
+        self.file = folder / f"warehouse.{kind}"
+        self.spool = folder / "spool"
+        self.urls = {"warehouse": f"{kind}:///{self.file}"}
+        self.log = log
+        self.orders = "raw.orders" if kind == "duckdb" else '"raw.orders"'
+        schema = "CREATE SCHEMA raw;" if kind == "duckdb" else ""
+        self.change(
+            f"{schema} CREATE TABLE {self.orders} (id BIGINT, amount DOUBLE, country TEXT, day TEXT);"
+            f"INSERT INTO {self.orders} VALUES (1, 1.5, 'DE', '2026-04-01'), (2, 3.0, 'FR', '2026-04-01'),"
+            " (3, 4.5, NULL, '2026-04-02'), (4, 6.0, 'DE', '2026-04-03')"
+        )
+
+    def change(self, script):
+        if self.kind == "duckdb":
+            with duckdb.connect(str(self.file)) as connection:
+                connection.execute(script)
+        else:
+            with closing(sqlite3.connect(self.file)) as connection:
+                connection.executescript(script)
+
+    def desk(self, *, header=None, interval=None, secrets=(), urls=None, **parameters):
+        plan = RunPlan(
+            asset=Asset.model_validate({"name": "marts.report", **(header or {})}),
+            pipeline="shop",
+            source="report.py",
+            source_hash="",
+            dag_id="shop",
+            run_id="manual",
+            run_type="manual",
+            interval=interval,
+            full_refresh=False,
+            strategy="",
+            connection="warehouse",
+            parameters=parameters,
+        )
+        return Desk(plan, {**self.urls, **(urls or {})}, self.spool, tuple(secrets), self.log)
+
+    @contextmanager
+    def answering(self, desk=None, **options):
+        """Let this process ask as an asset's does."""
+        desk = desk or self.desk(**options)
+        with Broker(desk, self.log) as broker:
+            descriptor = os.dup(broker.descriptor)
+            broker.begin()
+            open_channel(descriptor, desk.connections)
+            try:
+                yield desk
+            finally:
+                channel_module._open[0]._sock.close()
+                channel_module._open.clear()
+
+
+@pytest.fixture
+def warehouse(kind, tmp_path, log, monkeypatch):
+    monkeypatch.setenv("BRUIN_CONNECTION", "warehouse")
+    return Warehouse(kind, tmp_path, log)
+
+
+@pytest.fixture
+def lake(tmp_path, log, monkeypatch):
+    """The same with DuckDB alone."""
+    monkeypatch.setenv("BRUIN_CONNECTION", "warehouse")
+    return Warehouse("duckdb", tmp_path, log)
+
+
+@pytest.fixture
+def shelf(tmp_path, log, monkeypatch):
+    """The same with SQLite alone."""
+    monkeypatch.setenv("BRUIN_CONNECTION", "warehouse")
+    return Warehouse("sqlite", tmp_path, log)

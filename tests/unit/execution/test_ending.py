@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.execution.process import Child
+from airflow_materialize.execution.containment import Child
 
 
 def is_alive(pid):
@@ -62,13 +61,11 @@ def test_what_an_asset_leaves_running_ends_with_it(run, plain_environment):
     wait_until(lambda: not is_alive(grandchild(run)))
 
 
-def test_a_daemon_that_holds_the_pipes_open_does_not_hold_the_task(run, plain_environment):
+def test_a_daemon_ends_with_the_asset_and_is_named(run, plain_environment, records):
     result = run(plain_environment, GRANDCHILD.format(new_session=True), kind="script")
-    try:
-        assert not result.failed
-        assert is_alive(grandchild(run))
-    finally:
-        os.kill(grandchild(run), signal.SIGKILL)
+    assert not result.failed
+    assert not is_alive(grandchild(run))
+    assert records.lines == [("WARNING", "processes that the asset left running were ended: python")]
 
 
 def test_kill_from_a_signal_handler_ends_a_child_that_ignores_sigterm_and_its_group(run, plain_environment, records):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.interpreter import _probe, find_interpreter, search_path
 from airflow_materialize.execution.uv import uv_environment
 
@@ -78,5 +79,5 @@ def test_a_path_with_an_interpreter_too_old_is_refused(env, log, tmp_path):
     old.write_text('#!/bin/sh\necho \'["CPython", "3.8.18", "/opt/3.8/bin/python"]\'\n')
     old.chmod(0o755)
     with pytest.raises(MaterializeError) as caught:
-        _probe(old)
+        _probe(old, Child())
     assert str(caught.value) == (f"the interpreter {old} is Python 3.8.18\nHint: assets run on CPython 3.9 to 3.14")

@@ -132,7 +132,7 @@ def test_a_constraint_is_not_the_same_as_a_requirement(tree):
 def test_a_syntax_error_names_file_line_and_column(tree, tmp_path):
     said = message(tree, middle="six\n\npandas>=\n")
     assert said.startswith(f"{tmp_path}/sales/requirements.txt:3:7: 'pandas>=' is not a requirement: ")
-    assert said.endswith("(write it as pandas>=2.2,<3)")
+    assert said.endswith("(write it as pandas>=2.2,<3) [AM702]")
 
 
 def test_a_syntax_error_in_an_included_file_names_that_file(tree, tmp_path):

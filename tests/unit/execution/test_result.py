@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_materialize.execution.containment import End
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.result import ChildResult, Conversation
 from airflow_materialize.sdk.wire import Message
@@ -34,7 +35,7 @@ def test_progress_is_passed_on(conversation, seen):
 def test_what_makes_no_sense_changes_nothing(conversation, seen, message):
     conversation.hear(message)
     assert seen == []
-    assert conversation.result(exit_code=0, peak_bytes=0, stopped=False).outcome == "silent"
+    assert conversation.result(End(0, 0), stopped=False).outcome == "silent"
 
 
 @pytest.mark.parametrize(("level", "expected"), [("ERROR", "ERROR"), (30, "WARNING"), ("LOUD", "INFO"), (None, "INFO")])
@@ -46,7 +47,7 @@ def test_a_record_of_an_unknown_level_is_information(conversation, records, leve
 def test_the_time_of_a_phase_that_comes_twice_adds_up(conversation):
     for name in ("import", "write", "import"):
         conversation.hear(Message("phase", {"name": name}))
-    result = conversation.result(exit_code=0, peak_bytes=0, stopped=False)
+    result = conversation.result(End(0, 0), stopped=False)
     assert list(result.seconds) == ["start", "import", "write"]
     assert result.phase == "import"
 

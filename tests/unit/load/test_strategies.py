@@ -9,7 +9,13 @@ from airflow_materialize.connections import resolve
 from airflow_materialize.definition.materialization import STRATEGIES
 from airflow_materialize.destinations.base import Table, for_connection
 from airflow_materialize.errors import MaterializeError
-from airflow_materialize.load.strategies import Publication, matched_rows, statements_for, strategy_names
+from airflow_materialize.load.strategies import (
+    Publication,
+    matched_rows,
+    statements_for,
+    strategy_names,
+    unreached_rows,
+)
 
 HOSTILE = Publication(
     target=Table('or"ders', "se'lect"),
@@ -37,9 +43,10 @@ def sql(session, strategy, publication=PLAIN):
 
 
 INSERT = 'INSERT INTO "orders" ("id", "day", "v") SELECT "id", "day", "v" FROM "staged"'
-NEW = 'INSERT INTO "orders" ("id", "day", "v") SELECT s."id", s."day", s."v" FROM "staged" AS s'
-SAME = 's."id" = t."id"'
-NEWER = '(t."day" IS NULL OR s."day" >= t."day")'
+TAKEN = 'source."id", source."day", source."v"'
+NEW = f'INSERT INTO "orders" ("id", "day", "v") SELECT {TAKEN} FROM "staged" AS source'
+SAME = 'source."id" = target."id"'
+NEWER = '(target."day" IS NULL OR source."day" >= target."day")'
 
 
 def test_what_a_header_may_say_is_what_can_be_done():
@@ -74,28 +81,62 @@ def test_the_statements_of_delete_insert(session):
 
 def test_the_statements_of_merge(session):
     assert sql(session, "merge", replace(PLAIN, replaces_rows=True)) == [
-        f'DELETE FROM "orders" AS t WHERE EXISTS (SELECT 1 FROM "staged" AS s WHERE {SAME})',
+        f'DELETE FROM "orders" AS target WHERE EXISTS (SELECT 1 FROM "staged" AS source WHERE {SAME})',
         INSERT,
     ]
     assert sql(session, "merge", replace(PLAIN, updates=("v",))) == [
-        f'UPDATE "orders" AS t SET "v" = s."v" FROM "staged" AS s WHERE {SAME} AND {NEWER}',
-        f'{NEW} LEFT JOIN "orders" AS t ON {SAME} WHERE t."id" IS NULL',
+        f'UPDATE "orders" AS target SET "v" = source."v" FROM "staged" AS source WHERE {SAME} AND {NEWER}',
+        f'{NEW} LEFT JOIN "orders" AS target ON {SAME} WHERE target."id" IS NULL',
     ]
     assert len(sql(session, "merge", replace(PLAIN, updates=()))) == 1
 
 
+def test_a_merge_with_expressions_defaults_and_a_predicate(session):
+    merge = replace(
+        PLAIN,
+        updates=("v",),
+        expressions={"v": 'target."v" + 1'},
+        filled={"w": "0"},
+        predicate='target."day" > 3',
+        incremental_key="",
+    )
+    assert sql(session, "merge", merge) == [
+        (
+            'UPDATE "orders" AS target SET "v" = target."v" + 1 FROM "staged" AS source'
+            f' WHERE {SAME} AND (target."day" > 3)'
+        ),
+        (
+            f'INSERT INTO "orders" ("id", "day", "v", "w") SELECT {TAKEN}, 0 FROM "staged" AS source'
+            f' LEFT JOIN "orders" AS target ON {SAME} AND (target."day" > 3) WHERE target."id" IS NULL'
+        ),
+    ]
+
+
+def test_a_merge_in_which_null_matches_null_does_not_tell_rows_apart_by_their_key(session):
+    same = f'source."id" {"IS" if session.dialect == "sqlite" else "IS NOT DISTINCT FROM"} target."id"'
+    assert sql(session, "merge", replace(PLAIN, null_keys=frozenset({"id"}), updates=())) == [
+        (
+            f'{NEW} LEFT JOIN (SELECT *, 1 AS "_materialize_matched" FROM "orders") AS target ON {same}'
+            ' WHERE target."_materialize_matched" IS NULL'
+        )
+    ]
+
+
 @pytest.mark.parametrize("publication", [
     HOSTILE, replace(HOSTILE, replaces_rows=True), replace(HOSTILE, bounds=("a", "b")), replace(HOSTILE, load_key_column="'k"),
+    replace(HOSTILE, null_keys=frozenset({'i"d'}), filled={"'k": "'x'"}, predicate='target."at" > source."at"'),
 ])  # fmt: skip
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_should(session, strategy, publication):
     statements = [statement.sql for statement in statements_for(strategy, session, publication)]
-    for text in [*statements, matched_rows(session, publication)]:
+    predicate = publication.predicate or "TRUE"
+    asked = [matched_rows(session, publication), unreached_rows(session, replace(publication, predicate=predicate))]
+    for text in [*statements, *asked]:
         [tree] = sqlglot.parse(text, read=session.dialect)
         tables = {table.name for table in tree.find_all(sqlglot.exp.Table)}
         assert tables <= {'or"ders', "st;age"}
         columns = {column.name for column in tree.find_all(sqlglot.exp.Column)}
-        assert columns <= {'i"d', "at", "v--", "'k"}
+        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched"}
 
 
 def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):
@@ -106,6 +147,8 @@ def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):
         replace(PLAIN, replaces_rows=True),
         replace(PLAIN, bounds=(1, 2)),
         replace(PLAIN, updates=("v",)),
+        replace(PLAIN, updates=("v",), null_keys=frozenset({"id"})),
+        replace(PLAIN, updates=("v",), predicate='target."day" > 3'),
     ]
     with destination.session() as session:
         session.create_table(PLAIN.target, columns)
@@ -114,6 +157,8 @@ def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):
             for variant in variants:
                 publication = replace(variant, staging=staging)
                 queries = [matched_rows(session, publication)]
+                if publication.predicate:
+                    queries.append(unreached_rows(session, publication))
                 queries += [statement.sql for statement in statements_for(name, session, publication)]
                 for query in queries:
                     steps = session.rows(f"EXPLAIN QUERY PLAN {query}", [0] * query.count("?"))

@@ -3,10 +3,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from airflow_materialize import AssetError, MaterializeError, materialize
+from airflow_materialize import AssetError, MaterializeError
 from airflow_materialize.execution.interpreter import search_path
 
 PYTHONS = [
@@ -14,36 +13,6 @@ PYTHONS = [
     for version in ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
     if any(Path(folder, f"python{version}").exists() for folder in search_path(os.environ))
 ]
-
-
-@pytest.fixture
-def shop(tmp_path: Path, environments: Path, monkeypatch: pytest.MonkeyPatch):
-    """Writes a pipeline `shop` on DuckDB and runs it."""
-    monkeypatch.setenv("AIRFLOW__MATERIALIZE__ENVIRONMENTS", str(environments))
-    monkeypatch.setenv("AIRFLOW__MATERIALIZE__STAGED_FILES", str(tmp_path / "staged"))
-    (tmp_path / "shop" / "assets").mkdir(parents=True)
-    (tmp_path / "shop" / "pipeline.yml").write_text(
-        "name: shop\ndefault_connections: {duckdb: warehouse}\nvariables: {size: {type: integer, default: 3}}\n"
-    )
-
-    class Shop:
-        folder = tmp_path / "shop"
-        warehouse = tmp_path / "warehouse.duckdb"
-
-        def write(self, name: str, body: str, header: str = "materialization: {type: table}\n") -> Path:
-            path = self.folder / "assets" / f"{name}.py"
-            path.write_text(f'"""@bruin\n{header}@bruin"""\n{body}')
-            return path
-
-        def run(self, *paths, **options):
-            urls = {"warehouse": f"duckdb:///{self.warehouse}"}
-            return materialize(paths or self.folder, connections=urls, **options)
-
-        def rows(self, sql: str) -> list[tuple]:
-            with duckdb.connect(str(self.warehouse), read_only=True) as connection:
-                return connection.execute(sql).fetchall()
-
-    return Shop()
 
 
 @pytest.mark.parametrize("version", PYTHONS)
@@ -75,6 +44,35 @@ def test_a_failed_asset_stops_only_what_depends_on_it(shop):
     assert result.assets["child"].skipped == "bad"
     assert result.assets["other"].success
     with pytest.raises(MaterializeError, match="ValueError: no"):
+        shop.run()
+
+
+@pytest.mark.parametrize("enabled", ["false", "'{{ var.size > 3 }}'"])
+def test_a_disabled_asset_does_nothing_and_what_depends_on_it_runs(shop, enabled):
+    shop.write("off", "raise SystemExit('ran')\n", f"enabled: {enabled}\nmaterialization: {{type: table}}\n")
+    shop.write("child", "print(1)\n", "depends: [off]\n")
+    result = shop.run()
+    assert result.success
+    assert [(asset.name, asset.disabled, asset.run is None) for asset in result.assets.values()] == [
+        ("off", True, True),
+        ("child", False, False),
+    ]
+
+
+def test_an_asset_that_a_template_enables_runs(shop):
+    shop.write(
+        "on",
+        "def materialize():\n    return [{'x': 1}]\n",
+        "enabled: '{{ var.size > 3 }}'\nmaterialization: {type: table}\n",
+    )
+    result = shop.run(variables={"size": 5})
+    assert not result.assets["on"].disabled
+    assert result.rows("on") == 1
+
+
+def test_a_disabled_asset_that_is_broken_is_still_broken(shop):
+    shop.write("off", "", "enabled: false\nnonsense: 1\n")
+    with pytest.raises(AssetError, match="nonsense"):
         shop.run()
 
 
@@ -121,10 +119,11 @@ def test_variables_reach_the_asset(shop):
 
 
 def test_a_field_without_effect_is_a_warning_when_its_asset_runs(shop, caplog):
-    shop.write("x", "print(1)\n", "timeout: 10m\n")
+    shop.write("x", "print(1)\n", "freshness: 1d\n")
     with caplog.at_level("WARNING", logger="airflow_materialize"):
         assert shop.run().success
-    assert "shop/assets/x.py:2:1: warning: timeout: has no effect in this version" in caplog.messages
+    (said,) = caplog.messages
+    assert said.startswith("shop/assets/x.py:2:1: warning: freshness: has no effect")
 
 
 def test_a_file_is_looked_at_alone(shop):

@@ -49,7 +49,9 @@ RICH = {
         {"name": "note", "sensitive": True, "meta": {"a": "b"}},
     ],
     "custom_checks": [{"name": "some", "query": "SELECT {{ var.n }}", "count": 3, "blocking": False}],
+    "enabled": "{{ not full_refresh }}",
     "retries": {"max": 3, "delay": "30s"},
+    "hooks": {"pre": [{"query": "SELECT '{{ this }}'"}], "post": [{"query": "ANALYZE"}]},
     "parameters": {"deep": {"list": [1, "x", None, 2.5, True]}},
 }
 

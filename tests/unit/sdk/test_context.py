@@ -104,7 +104,7 @@ def test_variables_that_cannot_be_read_are_named(monkeypatch, values, problem):
         _ = context.vars
 
 
-@pytest.mark.parametrize("name", ["query", "get_connection", "ref", "source", "result", "result_of", "skip"])
+@pytest.mark.parametrize("name", ["result", "result_of", "skip"])
 def test_a_name_of_another_version_says_what_to_do(name):
     with pytest.raises(ImportError, match=rf"^{name}\(\) is not available in this version of airflow-materialize: "):
         getattr(sdk, name)
@@ -114,3 +114,9 @@ def test_any_other_name_is_an_attribute_error():
     assert not hasattr(sdk, "nothing")
     assert isinstance(sdk.context, sdk.Context)
     assert sdk.log.name == "asset"
+
+
+def test_parameters_have_the_types_that_yaml_gave_them(monkeypatch):
+    assert context.parameters == {}
+    monkeypatch.setenv("MATERIALIZE_PARAMETERS", '{"a": 1, "b": [true, null, 1.5], "c": {"d": "x"}}')
+    assert context.parameters == {"a": 1, "b": [True, None, 1.5], "c": {"d": "x"}}

@@ -3,7 +3,6 @@ name: days.merged
 depends:
   - days.appended
   - days.kept
-  - elsewhere.unknown
 materialization:
   type: table
   strategy: merge

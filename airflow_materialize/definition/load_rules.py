@@ -1,0 +1,45 @@
+"""Rules for the fields of a load: where they have nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from airflow_materialize.definition.materialization import DEFAULT_STRATEGY, STRATEGIES
+from airflow_materialize.definition.shape import is_table
+from airflow_materialize.definition.tree import Entry, ListNode, MapNode, Scalar
+from airflow_materialize.errors import Problem
+
+_OF_A_MERGE = {"on_duplicate_key": "error", "on_null_key": "error", "incremental_predicate": ""}
+"""Options of a merge, with the value that asks for nothing."""
+
+
+def _hooks_have_a_load(tree: MapNode) -> Iterator[Problem]:
+    entry = tree.entries.get("hooks")
+    if entry and isinstance(entry.value, MapNode) and entry.value.entries and not is_table(tree):
+        yield from _warn(tree, entry, "hooks", "has no effect without a table: hooks run around a load")
+
+
+def _a_merge_has_its_options(tree: MapNode) -> Iterator[Problem]:
+    strategy = tree.text("materialization", "strategy").lower() or DEFAULT_STRATEGY
+    if not is_table(tree) or strategy not in STRATEGIES or strategy == "merge":
+        return
+    message = f"has no effect with the strategy {strategy}: it is for merge"
+    options = tree.get("materialization")
+    entries = options.entries if isinstance(options, MapNode) else {}
+    for name, nothing in _OF_A_MERGE.items():
+        entry = entries.get(name)
+        if entry and isinstance(entry.value, Scalar) and entry.value.text not in {"", nothing}:
+            yield from _warn(tree, entry, f"materialization.{name}", message)
+    columns = tree.get("columns")
+    for index, column in enumerate(columns.items if isinstance(columns, ListNode) else ()):
+        if isinstance(column, MapNode) and column.text("merge_sql"):
+            yield from _warn(tree, column.entries["merge_sql"], f"columns[{index}].merge_sql", message)
+
+
+def _warn(tree: MapNode, entry: Entry, path: str, message: str) -> Iterator[Problem]:
+    # What an asset inherits may be for its neighbours.
+    if entry.place.file == tree.place.file:
+        yield Problem(*entry.place, path, message, severity="warning", code="AM501")
+
+
+LOAD_RULES: tuple[Callable[[MapNode], Iterator[Problem]], ...] = (_hooks_have_a_load, _a_merge_has_its_options)

@@ -1,0 +1,94 @@
+"""How a database writes names, conditions and what a header says of a column."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from airflow_materialize.errors import MaterializeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_UPPER = re.compile("[A-Z]+")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's name in its parts, unquoted. Empty parts take the connection's default."""
+
+    name: str
+    schema: str = ""
+    catalog: str = ""
+
+    def __str__(self) -> str:
+        return ".".join(part for part in (self.catalog, self.schema, self.name) if part)
+
+
+class Spelling(ABC):
+    """The part of a session that writes SQL and runs none."""
+
+    dialect: ClassVar[str]
+    """sqlglot's name of the dialect."""
+
+    def quote(self, identifier: str) -> str:
+        """Return one name as a quoted identifier.
+
+        Raises:
+            MaterializeError: No database can hold such a name.
+        """
+        from sqlglot import exp
+
+        if not identifier or "\0" in identifier:
+            raise MaterializeError(
+                f"{identifier!r} is no name for a table or column", hint="at least one character, no NUL"
+            )
+        return exp.to_identifier(identifier, quoted=True).sql(dialect=self.dialect)
+
+    def name_of(self, table: Table) -> str:
+        """Return the table's quoted full name."""
+        return ".".join(self.quote(part) for part in (table.catalog, table.schema, table.name) if part)
+
+    def definitions(self, columns: Mapping[str, str]) -> str:
+        """Return columns as CREATE TABLE lists them."""
+        return ", ".join(f"{self.quote(name)} {definition}" for name, definition in columns.items())
+
+    def definition(self, sql_type: str, *, collation: str = "", default: str = "", required: bool = False) -> str:
+        """Return what stands behind a column's name where it is created.
+
+        Args:
+            sql_type: Its type.
+            collation: The name of its collation; dots part the names of several.
+            default: The expression of its default.
+            required: Whether it is NOT NULL.
+        """
+        collate = f" COLLATE {'.'.join(map(self.quote, collation.split('.')))}" if collation else ""
+        return sql_type + collate + (f" DEFAULT {default}" if default else "") + (" NOT NULL" if required else "")
+
+    def fold(self, name: str) -> str:
+        """Return what two names have in common that the database takes for one: here ASCII without case."""
+        return _UPPER.sub(lambda match: match[0].lower(), name)
+
+    def same(self, left: str, right: str) -> str:
+        """Return the condition that two expressions are equal, where NULL equals NULL."""
+        return f"{left} IS NOT DISTINCT FROM {right}"
+
+    def text(self, value: str) -> str:
+        """Return a text as a literal."""
+        from sqlglot import exp
+
+        return exp.Literal.string(value).sql(dialect=self.dialect)
+
+    @abstractmethod
+    def moment(self, arrow_type: pa.DataType, *, whole_day: bool) -> str:
+        """Return the expression of the current moment in UTC, or of its day, as a column of this type holds it."""
+
+    @abstractmethod
+    def unmatched_pattern(self, column_sql: str) -> str:
+        """Return the condition that is true where a text has no part that matches the pattern bound to its one `?`.
+
+        It is NULL where the column is NULL.
+        """

@@ -1,0 +1,120 @@
+"""Tables and columns that a load creates: with the types of the result, and what the header says of each column."""
+
+# ruff: noqa: S608  # Names are quoted by the session.
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from airflow_materialize.destinations.arrow import is_text
+from airflow_materialize.destinations.discretion import StatementError
+from airflow_materialize.errors import MaterializeError
+from airflow_materialize.load.defaults import default_sql
+
+if TYPE_CHECKING:
+    from airflow_materialize.definition.column import Column
+    from airflow_materialize.destinations.base import Session, Table
+    from airflow_materialize.load.changes import SchemaPlan
+    from airflow_materialize.load.staging import StagedColumn
+
+
+def apply_schema(session: Session, table: Table, plan: SchemaPlan) -> None:
+    """Bring the table to the plan's columns.
+
+    Raises:
+        MaterializeError: The database refuses a column, or rows that are there would have NULL in one that must not.
+    """
+    diff, definitions = plan.diff, _definitions(session, plan)
+    if diff.created or diff.swapped:
+        if diff.swapped:
+            session.drop_table(table)
+        with _naming_collations(table, [*plan.declared.values()]):
+            session.create_table(table, definitions)
+        return
+    for name in diff.added:
+        column = plan.declared.get(session.fold(name))
+        if column and not column.nullable and not column.default and _has_rows(session, table):
+            raise MaterializeError(
+                f"Column {name!r} is new in {table} and must not be NULL, and the rows that are there have no value",
+                hint="declare a default, or rebuild the table by a full refresh",
+            )
+        with _naming_collations(table, [column] if column else []):
+            session.add_column(table, name, definitions[name])
+    for name, (_, kind) in diff.changed.items():
+        session.change_type(table, name, kind)
+    for name in diff.dropped:
+        session.drop_column(table, name)
+
+
+def create_staging(session: Session, table: Table, columns: Sequence[StagedColumn], keys: Sequence[str]) -> Table:
+    """Create the staging table. Keys have their collations there, so that they compare as in the table.
+
+    Raises:
+        MaterializeError: The database does not know a collation.
+    """
+    definitions = {column.name: session.definition(column.sql, collation=column.collation) for column in columns}
+    try:
+        return session.create_staging(definitions, keys)
+    except StatementError as error:
+        _name_collations(table, {column.name: column.collation for column in columns if column.collation}, error)
+        raise
+
+
+def collation_of(column: Column | None, arrow: pa.DataType) -> str:
+    """Return the collation of a declared column of texts.
+
+    Raises:
+        MaterializeError: The column holds something else.
+    """
+    if column is None or not column.collation or pa.types.is_null(arrow):
+        return ""
+    if not is_text(arrow):
+        raise MaterializeError(
+            f"its collation {column.collation} is for texts, and it holds {arrow}", hint="leave `collation` out"
+        )
+    return column.collation
+
+
+def _definitions(session: Session, plan: SchemaPlan) -> dict[str, str]:
+    arrows = {column.name: column.arrow for column in plan.columns}
+    arrows |= {column.name: column.place.arrow for column in plan.filled}
+    definitions = {}
+    for name, kind in plan.all_types().items():
+        column = plan.declared.get(session.fold(name))
+        if column is None:
+            definitions[name] = kind
+            continue
+        definitions[name] = session.definition(
+            kind,
+            collation=collation_of(column, arrows[name]),
+            default=default_sql(session, column, arrows[name]),
+            required=not column.nullable,
+        )
+    return definitions
+
+
+def _has_rows(session: Session, table: Table) -> bool:
+    return bool(session.rows(f"SELECT 1 FROM {session.name_of(table)} LIMIT 1"))
+
+
+@contextmanager
+def _naming_collations(table: Table, columns: Sequence[Column]) -> Iterator[None]:
+    try:
+        yield
+    except StatementError as error:
+        _name_collations(table, {column.name: column.collation for column in columns if column.collation}, error)
+        raise
+
+
+def _name_collations(table: Table, collations: dict[str, str], error: StatementError) -> None:
+    """Say which columns ask for a collation where the database complains of one."""
+    if collations and "collation" in error.message.lower():
+        listed = ", ".join(f"{name}: {collation}" for name, collation in collations.items())
+        raise MaterializeError(
+            f"The columns of {table} cannot have these collations ({listed}): {error.message}",
+            hint="a collation that the database knows",
+        ) from error

@@ -1,0 +1,107 @@
+"""The line on which an asset asks its worker: one question at a time, and a file for each answer that has rows."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from airflow_materialize.sdk.exceptions import ConnectionNotFoundError, QueryError
+from airflow_materialize.sdk.frames import Rows
+from airflow_materialize.sdk.wire import Message, WireError, receive, send
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GONE = "the worker is gone, and nobody answers query() any longer"
+
+
+class ReadsOnlyError(QueryError):
+    """The worker does not run such a statement."""
+
+
+_ERRORS = {"connection": ConnectionNotFoundError, "read_only": ReadsOnlyError}
+
+
+class Channel:
+    """One end of the line.
+
+    Args:
+        sock: The socket.
+        connections: The connection ids that the worker answers for, the asset's own first.
+
+    Attributes:
+        connections: As given.
+    """
+
+    def __init__(self, sock: socket.socket, connections: Sequence[str]) -> None:
+        self.connections = tuple(connections)
+        self._sock = sock
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._broken = False
+
+    def ask(self, kind: str, **body: Any) -> Rows:
+        """Ask one question and wait for its answer; other threads wait for their turn.
+
+        Raises:
+            QueryError: The statement was refused, or nobody answers.
+            ConnectionNotFoundError: The header lists no such connection.
+        """
+        if os.getpid() != self._process:
+            # Two processes would read each other's answers.
+            raise QueryError("query() works in the asset's own process, and this one was forked from it: query first")
+        with self._lock:
+            if self._broken:
+                raise QueryError("an earlier query() was interrupted before its answer was complete")
+            self._broken = True
+            answer = self._exchange(Message(kind, body))
+            self._broken = False
+        if isinstance(answer, Rows):
+            return answer
+        raise _ERRORS.get(str(answer.get("kind")), QueryError)(str(answer.get("message")))
+
+    def _exchange(self, question: Message) -> Rows | dict[str, Any]:
+        try:
+            send(self._sock, question)
+            answer = receive(self._sock)
+            if answer is None:
+                raise QueryError(_GONE)
+            if answer.kind != "rows":
+                return answer.body
+            _, descriptors, _, _ = socket.recv_fds(self._sock, 1, 1)
+        except WireError as error:
+            raise QueryError(str(error)) from error
+        except OSError as error:
+            raise QueryError(f"{_GONE} ({error.strerror})") from error
+        if not descriptors:
+            raise QueryError(_GONE)
+        os.set_inheritable(descriptors[0], False)
+        return Rows(descriptors[0], int(answer.body["rows"]), int(answer.body["bytes"]))
+
+
+_open: list[Channel] = []
+
+
+def open_channel(descriptor: int, connections: Sequence[str]) -> None:
+    """Make the socket `descriptor` the line of this process."""
+    sock = socket.socket(fileno=descriptor)
+    sock.set_inheritable(False)
+    _open[:] = [Channel(sock, connections)]
+
+
+def channel() -> Channel | None:
+    """Return the line of this process; None where no worker listens."""
+    return _open[0] if _open else None
+
+
+def line() -> Channel:
+    """Return the line of this process.
+
+    Raises:
+        QueryError: There is none.
+    """
+    if not _open:
+        raise QueryError("query() and ref() work while airflow-materialize runs the asset")
+    return _open[0]

@@ -1,0 +1,10 @@
+"""@bruin
+name: shop.returned
+materialization:
+  type: table
+  strategy: append
+@bruin"""
+
+
+def materialize():
+    return []

@@ -1,0 +1,198 @@
+"""What user code could see and do, tried by code that tries everything. The tests run as root, as many workers do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_materialize.execution.containment import Child, run_contained
+from airflow_materialize.execution.warden import kernel
+
+pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="other systems have no such privileges")
+
+CANARY = "canary-in-the-mine"
+
+# Reads what it can of each process, itself included, and prints where the word was found, and what could be read.
+PROBE = """
+import json, os, re
+word = b"canary-in-" + b"the-mine"
+found, readable = [], []
+def look(pid, name, read):
+    try:
+        data = read()
+    except OSError:
+        return
+    readable.append((pid, name))
+    if word in data:
+        found.append((pid, name))
+def memory(pid):
+    data = b""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            span = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
+            if span:
+                start, end = (int(each, 16) for each in span.groups())
+                mem.seek(start)
+                try:
+                    data += mem.read(min(end - start, 1 << 24))
+                except OSError:
+                    pass
+    return data
+def links(pid):
+    folder = f"/proc/{pid}/fd"
+    return b" ".join(os.readlink(f"{folder}/{fd}").encode() for fd in os.listdir(folder))
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+for pid in filter(str.isdecimal, os.listdir("/proc")):
+    if int(pid) == os.getpid():
+        continue
+    look(pid, "environ", lambda: content(f"/proc/{pid}/environ"))
+    look(pid, "cmdline", lambda: content(f"/proc/{pid}/cmdline"))
+    look(pid, "fd", lambda: links(pid))
+    if int(pid) in RELATIVES:
+        look(pid, "mem", lambda: memory(pid))
+        for task in os.listdir(f"/proc/{pid}/task"):
+            look(pid, "environ", lambda: content(f"/proc/{pid}/task/{task}/environ"))
+own = [name for name, value in os.environ.items() if word.decode() in value]
+print(json.dumps({"found": found, "readable": readable, "own": own, "parent": os.getppid()}))
+"""
+
+WORKER = """
+import os, sys
+from pathlib import Path
+from airflow_materialize.execution.containment import Child, run_contained
+secret = open(os.environ["SECRET_FILE"])
+relatives = [os.getpid(), os.getppid(), int(sys.argv[2])]
+probe = sys.argv[1].replace("RELATIVES", repr(relatives))
+print(run_contained([sys.executable, "-I", "-S", "-c", probe], env={}, cwd=Path("/"), child=Child()).stdout)
+print(os.getpid())
+"""
+
+
+def contained(text, **options):
+    ended = run_contained([sys.executable, "-I", "-S", "-c", text], env={}, cwd=Path("/"), child=Child(), **options)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture
+def secret_process():
+    """A process of the same user with a secret, as the scheduler is one."""
+    process = subprocess.Popen(["sleep", "600"], env={"AIRFLOW__CORE__FERNET_KEY": CANARY})
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_probe_finds_no_secret_of_the_worker_or_of_its_ancestors(tmp_path, secret_process):
+    secret = tmp_path / CANARY
+    secret.write_text(CANARY)
+    env = {**os.environ, "AIRFLOW__CORE__FERNET_KEY": CANARY, "SECRET_FILE": str(secret)}
+    shell = ["sh", "-c", '"$@"; true', "sh"]
+    command = [*shell, sys.executable, "-c", WORKER, PROBE, str(secret_process.pid)]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    report, worker = ended.stdout.split("\n", 1)
+    seen = json.loads(report)
+    assert seen["found"] == seen["own"] == []
+    assert [worker.strip(), "cmdline"] in seen["readable"]
+    assert {name for pid, name in seen["readable"] if pid in (worker.strip(), str(seen["parent"]))} == {"cmdline"}
+
+
+def test_the_probe_finds_what_can_be_seen(secret_process, tmp_path):
+    """Without the containment it finds the secret: the probe works."""
+    text = PROBE.replace("RELATIVES", repr([secret_process.pid]))
+    ended = subprocess.run([sys.executable, "-I", "-S", "-c", text], env={}, capture_output=True, text=True, check=True)
+    found = {name for pid, name in json.loads(ended.stdout)["found"] if pid == str(secret_process.pid)}
+    assert found == {"environ", "mem"}
+
+
+def status_of(text):
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+@pytest.mark.parametrize(
+    "text", ["print(open('/proc/self/status').read())", "import os; os.system('cat /proc/self/status')"]
+)
+def test_it_has_no_capability_and_gains_none(text):
+    status = status_of(contained(text))
+    sets = ("CapInh", "CapPrm", "CapEff", "CapAmb", *(["CapBnd"] if os.getuid() == 0 else []))
+    assert {name: int(status[name], 16) for name in sets} == dict.fromkeys(sets, 0)
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_root_without_capabilities_is_no_root():
+    text = """
+import ctypes, os
+
+def mount():
+    if ctypes.CDLL(None, use_errno=True).mount(b"none", b"/mnt", b"tmpfs", 0, None):
+        raise PermissionError
+
+tries = {
+    "another user": lambda: os.setuid(65534),
+    "a device": lambda: os.mknod("/tmp/no-such-device", 0o20600, os.makedev(1, 1)),
+    "another root": lambda: os.chroot("/tmp"),
+    "a mount": mount,
+}
+for name, attempt in tries.items():
+    try:
+        attempt()
+        print(name)
+    except PermissionError:
+        pass
+"""
+    ended = run_contained([sys.executable, "-I", "-c", text], env={}, cwd=Path("/"), child=Child())
+    assert (ended.stdout, ended.stderr) == ("", "")
+
+
+def test_it_cannot_signal_the_worker_or_its_warden(secret_process):
+    if kernel_version() < (6, 12):
+        pytest.skip("needs Landlock's scopes")
+    text = f"""
+import os, signal
+for pid in (os.getppid(), {os.getpid()}, {secret_process.pid}):
+    try:
+        os.kill(pid, 0)
+        print(pid)
+    except PermissionError:
+        pass
+"""
+    assert contained(text) == ""
+    assert secret_process.poll() is None
+
+
+def kernel_version():
+    return tuple(int(part) for part in os.uname().release.split(".")[:2])
+
+
+def test_it_may_signal_and_trace_what_it_started_itself():
+    text = """
+import subprocess, time
+child = subprocess.Popen(["sleep", "600"], env={"A": "1"})
+time.sleep(0.3)
+print(open(f"/proc/{child.pid}/environ").read().strip(chr(0)))
+child.kill()
+print(child.wait())
+"""
+    assert contained(text).split() == ["A=1", "-9"]
+
+
+def test_files_are_moved_between_folders_as_before(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "a" / "file").write_text("x")
+    contained(
+        f"import os; os.rename('{tmp_path}/a/file', '{tmp_path}/b/file'); os.link('{tmp_path}/b/file', '{tmp_path}/a/link')"
+    )
+    assert (tmp_path / "a" / "link").read_text() == "x"
+
+
+def test_the_kernel_takes_it_before_the_worker():
+    assert int(contained("print(open('/proc/self/oom_score_adj').read())")) >= 500
+    assert int(Path("/proc/self/oom_score_adj").read_text()) < 500
