@@ -20,6 +20,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
+_ATTEMPTS = 4
 SERVICES = ("api-server", "scheduler", "dag-processor")
 
 
@@ -153,8 +154,16 @@ class LocalAirflow:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.loads(answer.read() or b"null")
+            except urllib.error.HTTPError as error:
+                # Airflow writes to its audit log before it does anything, and SQLite may be busy just then.
+                if error.code != HTTPStatus.INTERNAL_SERVER_ERROR or attempt == _ATTEMPTS:
+                    raise
+            time.sleep(attempt)
+        raise AssertionError(path)
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Return all runs of a DAG, the oldest first."""

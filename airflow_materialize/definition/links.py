@@ -125,9 +125,9 @@ class Links:
     def _place(self, pipeline: str, upstream: str) -> str:
         return next(shown(wait.need.place) for wait in self.waits[pipeline] if wait.upstream.pipeline == upstream)
 
-    def suggestion(self, word: str) -> str:
-        """Return a hint: the asset whose name looks like a word, and where it is."""
-        names = {*self.index.by_name, *self.neighbours.names()}
+    def suggestion(self, word: str, asker: str) -> str:
+        """Return a hint: the asset other than the one that asks whose name looks like a word, and where it is."""
+        names = {*self.index.by_name, *self.neighbours.names()} - {asker}
         folded = {name.casefold(): name for name in sorted(names)}
         close = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
         if not close:
@@ -212,7 +212,7 @@ class _Linking:
                 yield Problem(*need.place, "depends", message, hint, "warning", code="AM303")
         elif need.name not in self.links.skipped.names:
             self.unknown += 1
-            hint = self.links.suggestion(need.name) if self.unknown <= _SUGGESTED else ""
+            hint = self.links.suggestion(need.name, self.asset.name) if self.unknown <= _SUGGESTED else ""
             yield Problem(*need.place, "depends", f"there is no asset {quoted(need.name)}", hint, code="AM303")
 
     def many(self, need: Need, found: list[Known]) -> Problem:

@@ -245,6 +245,11 @@ def test_what_makes_no_table_cannot_be_waited_for_from_another_pipeline(project,
     assert messages(found(parse_project(root))["b/report"]) == [message]
 
 
+def test_an_asset_is_not_what_its_own_unknown_dependency_may_mean(project):
+    assets = found(parse_project(project(a={"orders": "name: shop.orders\ndepends: shop.orderz"})))
+    assert "did you mean" not in str(assets["a/orders"].problems[0])
+
+
 def test_a_pipeline_on_assets_that_waits_for_a_disabled_asset_is_warned_that_it_never_starts(project):
     root = project({"b": "assets"}, a={"orders": f"{ORDERS}\nenabled: false"}, b={"report": "depends: raw.orders"})
     assert messages(found(parse_project(root))["b/report"]) == [

@@ -281,8 +281,10 @@ def test_signals_and_descriptors_are_those_of_a_new_process():
     text = "import os\nprint(open('/proc/self/status').read())\nprint('fds', sorted(os.listdir('/proc/self/fd')))"
     ended = run_contained(python(text, "x"), env={}, cwd=Path("/"), child=Child())
     status = dict(line.split(":\t", 1) for line in ended.stdout.splitlines() if ":\t" in line)
+    # Signals 32 and 33 belong to the C library, which lets nobody change what becomes of them.
+    ignored = int(status["SigIgn"], 16) & ~(0b11 << 31)
     # Python itself ignores SIGPIPE (13) and SIGXFSZ (25), and catches SIGINT.
-    assert (int(status["SigIgn"], 16), int(status["SigBlk"], 16)) == (1 << 12 | 1 << 24, 0)
+    assert (ignored, int(status["SigBlk"], 16)) == (1 << 12 | 1 << 24, 0)
     assert "fds ['0', '1', '2', '3']" in ended.stdout
 
 
