@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from airflow_materialize.definition.tree import Entry, ListNode, MapNode, Node, Scalar
 from airflow_materialize.errors import Problem
@@ -47,17 +48,24 @@ def warn_of_no_effect(tree: MapNode, without_effect: Mapping[str, str]) -> Itera
     yield from _below(tree, "", "", without_effect)
 
 
+@cache
+def _ways(fields: tuple[str, ...]) -> frozenset[str]:
+    """All that lies on the way to some fields."""
+    return frozenset(field[:place] for field in fields for place, sign in enumerate(field) if sign in "[.")
+
+
 def _below(node: Node, pattern: str, path: str, without_effect: Mapping[str, str]) -> Iterator[Problem]:
     if isinstance(node, ListNode):
         for index, item in enumerate(node.items):
             yield from _below(item, f"{pattern}[]", f"{path}[{index}]", without_effect)
     elif isinstance(node, MapNode):
+        ways = _ways(tuple(without_effect))
         for name, entry in node.entries.items():
-            below, shown = (f"{pattern}.{name}", f"{path}.{name}") if pattern else (name, name)
-            if below not in without_effect:
-                yield from _below(entry.value, below, shown, without_effect)
-            elif _asks(entry):
-                message = f"has no effect: {without_effect[below]}"
+            below = f"{pattern}.{name}" if pattern else name
+            if below in ways:
+                yield from _below(entry.value, below, f"{path}.{name}" if path else name, without_effect)
+            elif below in without_effect and _asks(entry):
+                message, shown = f"has no effect: {without_effect[below]}", f"{path}.{name}" if path else name
                 yield Problem(*entry.place, shown, message, severity="warning", code="AM501")
 
 

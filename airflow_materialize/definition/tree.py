@@ -85,8 +85,12 @@ class MapNode:
 
     def text(self, *path: str) -> str:
         """Return the text below the keys; empty where there is none."""
-        node = self.get(*path)
-        return node.text if isinstance(node, Scalar) else ""
+        if len(path) == 1:  # Most questions, and there are a hundred for each asset.
+            entry = self.entries.get(path[0])
+            node = entry.value if entry else None
+        else:
+            node = self.get(*path)
+        return node.text if type(node) is Scalar and not node.empty else ""
 
     def maps(self, *path: str) -> list[MapNode]:
         """Return the mappings of the list below the keys."""
@@ -180,6 +184,18 @@ _IN_OUR_WORDS = {
 }
 
 
+# The way to a value from its end, so that what goes well never spells it out.
+_Path = tuple["_Path", int | str] | None
+
+
+def _shown(path: _Path) -> str:
+    parts: list[str] = []
+    while path is not None:
+        path, part = path
+        parts.append(f"[{part}]" if isinstance(part, int) else f".{part}")
+    return "".join(reversed(parts)).removeprefix(".")
+
+
 class _Composer:
     def __init__(self, file: str, first_line: int) -> None:
         self.file = file
@@ -200,7 +216,7 @@ class _Composer:
             raise self.unreadable(place, "", f"the character U+{ord(found.group()):04X} is not allowed", code="AM003")
 
     def compose(self, text: str) -> MapNode:
-        events = yaml.parse(text, Loader=_Loader)
+        events = iter(_Loader(text).get_event, None)
         nothing = Provenance(self.file, self.first_line, 1)
         tree: MapNode | None = None
         for event in events:
@@ -208,7 +224,7 @@ class _Composer:
                 if tree is not None:
                     message = "a second YAML document starts here"
                     raise self.unreadable(self.place(event), "", message, "one is enough", code="AM007")
-                node = self.node(next(events), events, "", 1)
+                node = self.node(next(events), events, None, 1)
                 if isinstance(node, Scalar) and node.empty:
                     break
                 if not isinstance(node, MapNode):
@@ -219,49 +235,51 @@ class _Composer:
             raise self.unreadable(nothing, "", "the header is empty", "lines as `name: raw.orders`", code="AM007")
         return tree
 
-    def node(self, event: Any, events: Iterator[Any], path: str, depth: int) -> Node:
-        place = self.place(event)
-        self.check_event(event, place, path, depth)
-        if isinstance(event, yaml.ScalarEvent):
+    def node(self, event: Any, events: Iterator[Any], path: _Path, depth: int) -> Node:
+        mark = event.start_mark
+        place = Provenance(self.file, mark.line + self.first_line, mark.column + 1)
+        kind = type(event)
+        if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None or depth > DEPTH_LIMIT:
+            raise self.refusal(event, place, _shown(path))
+        if kind is yaml.ScalarEvent:
             return Scalar(event.value, not event.style, place)
-        if isinstance(event, yaml.MappingStartEvent):
-            return self.mapping(MapNode(place), events, path, depth)
+        if kind is yaml.MappingStartEvent:
+            return self.mapping(MapNode(place), events, path, depth + 1)
         items: list[Node] = []
-        while not isinstance(event := next(events), yaml.SequenceEndEvent):
-            items.append(self.node(event, events, f"{path}[{len(items)}]", depth + 1))
+        while type(event := next(events)) is not yaml.SequenceEndEvent:
+            items.append(self.node(event, events, (path, len(items)), depth + 1))
         return ListNode(items, place)
 
-    def mapping(self, node: MapNode, events: Iterator[Any], path: str, depth: int) -> MapNode:
-        while not isinstance(event := next(events), yaml.MappingEndEvent):
-            key = self.node(event, events, path, depth + 1)
-            if not isinstance(key, Scalar):
+    def mapping(self, node: MapNode, events: Iterator[Any], path: _Path, depth: int) -> MapNode:
+        while type(event := next(events)) is not yaml.MappingEndEvent:
+            key = self.node(event, events, path, depth)
+            if type(key) is not Scalar:
                 hint = "a template stands in quotes" if isinstance(key, MapNode) else ""
-                raise self.unreadable(key.place, path, "a key must be a text", hint, code="AM007")
-            if key.plain and key.text == "<<":
+                raise self.unreadable(key.place, _shown(path), "a key must be a text", hint, code="AM007")
+            if key.text == "<<" and key.plain:
                 message = "merge keys are not allowed"
-                raise self.unreadable(key.place, path, message, "write the fields out", code="AM008")
-            below = f"{path}.{key.text}" if path else key.text
-            value = self.node(next(events), events, below, depth + 1)
+                raise self.unreadable(key.place, _shown(path), message, "write the fields out", code="AM008")
+            below = (path, key.text)
+            value = self.node(next(events), events, below, depth)
             first = node.entries.setdefault(key.text, Entry(key.place, value))
             if first.value is not value:
                 message = f"{quoted(key.text)} {twice(first.place, key.place)}"
-                self.problems.append(Problem(*key.place, below, message, "keep one", code="AM009"))
-            if len(self.problems) > MOST_PROBLEMS:
-                raise self.unreadable(key.place, "", "the header has too many keys that stand twice", code="AM009")
+                self.problems.append(Problem(*key.place, _shown(below), message, "keep one", code="AM009"))
+                if len(self.problems) > MOST_PROBLEMS:
+                    raise self.unreadable(key.place, "", "the header has too many keys that stand twice", code="AM009")
         return node
 
-    def check_event(self, event: Any, place: Provenance, path: str, depth: int) -> None:
+    def refusal(self, event: Any, place: Provenance, path: str) -> Unreadable:
         if isinstance(event, yaml.AliasEvent):
             message = f"the alias *{event.anchor} is not allowed"
-            raise self.unreadable(place, path, message, "write the value out", code="AM008")
+            return self.unreadable(place, path, message, "write the value out", code="AM008")
         if event.anchor is not None:
             message = f"the anchor &{event.anchor} is not allowed"
-            raise self.unreadable(place, path, message, "leave it out", code="AM008")
+            return self.unreadable(place, path, message, "leave it out", code="AM008")
         if event.tag is not None:
             message = f"the tag {quoted(event.tag.replace(_YAML_TAGS, '!!'))} is not allowed"
-            raise self.unreadable(place, path, message, "leave it out", code="AM008")
-        if depth > DEPTH_LIMIT:
-            raise self.unreadable(place, "", f"the header is nested deeper than {DEPTH_LIMIT} levels", code="AM005")
+            return self.unreadable(place, path, message, "leave it out", code="AM008")
+        return self.unreadable(place, "", f"the header is nested deeper than {DEPTH_LIMIT} levels", code="AM005")
 
     def place(self, event: Any) -> Provenance:
         mark = event.start_mark
