@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.sizes import parse_size
 
 SECTION = "materialize"
 
@@ -30,12 +31,19 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "description": "Folder of the assets' Python environments. Default: materialize/environments in AIRFLOW_HOME.",
         "example": "/var/lib/materialize/environments",
     },
+    "environments_max_size": {
+        "description": "How large all environments may be together. The ones unused for longest are removed first.",
+        "default": "20GB",
+        "example": "50GB",
+    },
     "python": {
         "description": "Interpreter of assets that name none, as 3.12 or a path. Default: the worker's own.",
         "example": "3.12",
     },
 }
 """The options in the shape that a provider declares them in. `type` is `string` unless it says otherwise."""
+
+DEFAULT_MAX_SIZE = 20 * 10**9
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Settings:
     environments: Path
     default_connection: str = ""
     staged_files_shared: bool = False
+    environments_max_size: int = DEFAULT_MAX_SIZE
     python: str = ""
 
 
@@ -64,6 +73,7 @@ def read_settings(get: Callable[[str], str | None]) -> Settings:
         environments=_folder("environments", get("environments"), home / "environments"),
         default_connection=(get("default_connection") or "").strip(),
         staged_files_shared=_boolean("staged_files_shared", get("staged_files_shared")),
+        environments_max_size=_size("environments_max_size", get("environments_max_size"), DEFAULT_MAX_SIZE),
         python=(get("python") or "").strip(),
     )
 
@@ -77,6 +87,15 @@ def _folder(option: str, text: str | None, default: Path) -> Path:
     if not path.is_absolute():
         raise MaterializeError(f"[{SECTION}] {option} is the relative path {text!r}", hint="an absolute path")
     return path
+
+
+def _size(option: str, text: str | None, default: int) -> int:
+    if not text or not text.strip():
+        return default
+    try:
+        return parse_size(text)
+    except ValueError:
+        raise MaterializeError(f"[{SECTION}] {option} is {text!r}", hint="a size, as 20GB") from None
 
 
 def _boolean(option: str, text: str | None) -> bool:

@@ -219,7 +219,7 @@ def _run_code(
     from airflow_materialize.definition.whereabouts import secret_problem
     from airflow_materialize.execution.broker import Broker
     from airflow_materialize.execution.desk import Desk
-    from airflow_materialize.execution.environment import ensure_environment
+    from airflow_materialize.execution.environment import use_environment
     from airflow_materialize.execution.failure import explain_failure
     from airflow_materialize.execution.limits import limits_of
     from airflow_materialize.execution.logs import OutputLog, Redactor
@@ -242,10 +242,11 @@ def _run_code(
     began = time.monotonic()
     requirements = find_requirements(script, workplace.top)
     python = python_version(plan.asset.image, requirements, settings.python)
-    environment = ensure_environment(requirements, python, settings.environments, log, child=attempt.child)
-    prepared = round(time.monotonic() - began, 3)
+    folder, size = settings.environments, settings.environments_max_size
+    cached = use_environment(requirements, python, folder, log, child=attempt.child, max_size=size)
     bruin = bruin_environment(plan, attempt.execution_time)
-    with _scratch() as scratch, Broker(desk, log) as broker:
+    with cached as environment, _scratch() as scratch, Broker(desk, log) as broker:
+        prepared = round(time.monotonic() - began, 3)
         result = run_child(
             environment,
             spec,

@@ -49,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_validate(verbs)
     _add_run(verbs)
     _add_schema(verbs)
+    _add_env(verbs)
     return parser
 
 
@@ -101,3 +102,13 @@ def _add_schema(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "what", choices=SCHEMAS, nargs="?", default="header", help="of headers (unless said), pipeline.yml, …"
     )
     verb.set_defaults(verb=lambda options: schema(options.what))
+
+
+def _add_env(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from airflow_materialize.cli.machine import ACTIONS, env
+
+    verb = verbs.add_parser("env", help="list, build or prune the environments of this machine, or find one")
+    verb.add_argument("action", choices=ACTIONS, help="`path` prints the interpreter of one asset, for an editor")
+    verb.add_argument("path", type=Path, nargs="?", help="of `build` and `path`: an asset's file or a folder")
+    verb.add_argument("--max-size", metavar="SIZE", help="of `prune`: as 5GB (default: environments_max_size)")
+    verb.set_defaults(verb=env)

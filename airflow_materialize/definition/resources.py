@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from airflow_materialize.definition.fields import Model, Seconds, Whole, as_text, quoted, refuse
+from airflow_materialize.sizes import parse_size
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?))?B?", re.IGNORECASE)
-_POWERS = " KMGT"
 _LEAST_MEMORY = 256 * 10**6
-
-
-def parse_size(text: str) -> int:
-    """Read a size as people write it: `2GB` is two billion bytes, `2GiB` is two times 2³⁰.
-
-    Raises:
-        ValueError: The text is no such size.
-    """
-    parts = _SIZE.fullmatch(text.strip())
-    if not parts:
-        raise ValueError(f"{text!r} is no size")
-    number, unit, binary = parts.groups()
-    return int(float(number) * (1024 if binary else 1000) ** _POWERS.index((unit or " ").upper()))
 
 
 def _as_bytes(value: Any) -> int:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from airflow_materialize.definition.fields import Plain, quoted
+from airflow_materialize.definition.yaml_words import IN_OUR_WORDS, OPEN
 from airflow_materialize.errors import Problem
 
 HEADER_LIMIT = 64 * 1024
@@ -167,23 +168,6 @@ def twice(first: Provenance, second: Provenance) -> str:
     return f"stands twice, on line {first.line} and on line {second.line}"
 
 
-_OPEN = "starts here and does not end"
-# What libyaml says, what it means, and what would be right.
-_IN_OUR_WORDS = {
-    "found unexpected end of stream": (f"a quoted text {_OPEN}", ""),
-    "did not find expected ',' or ']'": (f"a list {_OPEN}", "a comma between items, and ] behind the last one"),
-    "did not find expected ',' or '}'": (f"a mapping {_OPEN}", "a comma between fields, and } behind the last one"),
-    "mapping values are not allowed in this context": (
-        "a colon where a text goes on",
-        "quote a text that has a colon; fields of one mapping start in one column",
-    ),
-    "found character that cannot start any token": ("a text cannot start with this sign", "quote the text"),
-    "could not find expected ':'": ("a line without a colon", "lines as `name: raw.orders`"),
-    "did not find expected key": ("a field is expected here", "fields of one mapping start in one column"),
-    "did not find expected '-' indicator": ("an item of a list is expected here", "items start in one column"),
-}
-
-
 # The way to a value from its end, so that what goes well never spells it out.
 _Path = tuple["_Path", int | str] | None
 
@@ -217,7 +201,7 @@ class _Composer:
 
     def compose(self, text: str) -> MapNode:
         events = iter(_Loader(text).get_event, None)
-        nothing = Provenance(self.file, self.first_line, 1)
+        top = Provenance(self.file, self.first_line, 1)
         tree: MapNode | None = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
@@ -232,12 +216,11 @@ class _Composer:
                     raise self.unreadable(node.place, "", message, hint, code="AM007")
                 tree = node
         if tree is None:
-            raise self.unreadable(nothing, "", "the header is empty", "lines as `name: raw.orders`", code="AM007")
+            raise self.unreadable(top, "", "the header is empty", "lines as `name: raw.orders`", code="AM007")
         return tree
 
     def node(self, event: Any, events: Iterator[Any], path: _Path, depth: int) -> Node:
-        mark = event.start_mark
-        place = Provenance(self.file, mark.line + self.first_line, mark.column + 1)
+        place = self.place(event)
         kind = type(event)
         if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None or depth > DEPTH_LIMIT:
             raise self.refusal(event, place, _shown(path))
@@ -269,6 +252,10 @@ class _Composer:
                     raise self.unreadable(key.place, "", "the header has too many keys that stand twice", code="AM009")
         return node
 
+    def place(self, event: Any) -> Provenance:
+        mark = event.start_mark
+        return Provenance(self.file, mark.line + self.first_line, mark.column + 1)
+
     def refusal(self, event: Any, place: Provenance, path: str) -> Unreadable:
         if isinstance(event, yaml.AliasEvent):
             message = f"the alias *{event.anchor} is not allowed"
@@ -281,16 +268,12 @@ class _Composer:
             return self.unreadable(place, path, message, "leave it out", code="AM008")
         return self.unreadable(place, "", f"the header is nested deeper than {DEPTH_LIMIT} levels", code="AM005")
 
-    def place(self, event: Any) -> Provenance:
-        mark = event.start_mark
-        return Provenance(self.file, mark.line + self.first_line, mark.column + 1)
-
     def explain(self, error: yaml.YAMLError, text: str) -> Problem:
         if not isinstance(error, yaml.MarkedYAMLError):
             return Problem(self.file, self.first_line, 1, "", "the YAML is broken", code="AM006")
         problem, mark = error.problem or "it cannot be read", error.problem_mark
-        said, hint = _IN_OUR_WORDS.get(problem, ("", ""))
-        if said.endswith(_OPEN) and error.context_mark:
+        said, hint = IN_OUR_WORDS.get(problem, ("", ""))
+        if said.endswith(OPEN) and error.context_mark:
             mark = error.context_mark
         problem = said or problem
         if mark and "\t" in "".join(text.split("\n")[mark.line : mark.line + 1])[: mark.column + 1]:

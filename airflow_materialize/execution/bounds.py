@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_materialize.definition.resources import parse_size
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.sizes import parse_size
 
 _HINT = "read less with select() and where(), or read in parts with batches=…"
 

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import IO
 
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.execution.cache import LOCK, MARKER, build_lock, count_packages, prune, used
 from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.install import Installation, install, runtime_files
 from airflow_materialize.execution.interpreter import Interpreter, find_interpreter
 from airflow_materialize.execution.requirements import Requirements, check_requires_python
 from airflow_materialize.execution.uv import uv_environment, uv_version
 
-_MARKER = "complete.json"
-_LOCK = "requirements.lock"
 _POLL_SECONDS = 0.1
 
 
@@ -47,9 +46,33 @@ class Environment:
 
 
 def ensure_environment(
-    requirements: Requirements, python: str, folder: Path, log: logging.Logger, *, child: Child | None = None
+    requirements: Requirements,
+    python: str,
+    folder: Path,
+    log: logging.Logger,
+    *,
+    child: Child | None = None,
+    max_size: int | None = None,
 ) -> Environment:
     """Return the environment for these requirements; build it if it is missing or broken.
+
+    Nothing keeps it from being pruned afterwards: who runs something in it calls `use_environment`, with the same.
+    """
+    with use_environment(requirements, python, folder, log, child=child, max_size=max_size) as environment:
+        return environment
+
+
+@contextlib.contextmanager
+def use_environment(
+    requirements: Requirements,
+    python: str,
+    folder: Path,
+    log: logging.Logger,
+    *,
+    child: Child | None = None,
+    max_size: int | None = None,
+) -> Iterator[Environment]:
+    """Give the environment for these requirements and keep it from being pruned; build it if missing or broken.
 
     Environments are built beside their final place and renamed into it, so a half-built one is never used. Tasks
     that need the same one wait for the first.
@@ -60,6 +83,7 @@ def ensure_environment(
         folder: Where environments live, the setting `environments`.
         log: Told of waiting and building.
         child: The handle by which it is ended.
+        max_size: How large all environments may be after a build, in bytes; None where nothing is pruned.
 
     Raises:
         MaterializeError: It was stopped, a requirement does not resolve or install, there is no such Python, or the
@@ -72,15 +96,21 @@ def ensure_environment(
     check_requires_python([interpreter.version], requirements, f"Python {interpreter.version} ({interpreter.path})")
     key = _key(requirements, interpreter)
     path = folder / f"{interpreter.version}-{key[:24]}"
-    if environment := _complete(path, key):
-        return environment
-    with _writable(folder), _locked(path, log, child) as lock:
-        if environment := _complete(path, key):
-            return environment
-        _build(path, key, Installation(requirements, interpreter, env, lock, child=child), log)
-    environment = _complete(path, key)
-    assert environment, path  # noqa: S101  # It was renamed into place a moment ago, under its lock.
-    return environment
+    with contextlib.ExitStack() as held:
+        # Before the first look at it: what is there then is there until the end.
+        with _writable(folder):
+            held.enter_context(used(path))
+        environment = _complete(path, key)
+        if not environment:
+            with _writable(folder), _locked(path, log, child) as lock:
+                missing = not _complete(path, key)
+                if missing:
+                    _build(path, key, Installation(requirements, interpreter, env, lock, child=child), log)
+            if missing and max_size is not None:
+                prune(folder, max_size, log)
+            environment = _complete(path, key)
+            assert environment, path  # noqa: S101  # It was renamed into place a moment ago, and is in use.
+        yield environment
 
 
 def _key(requirements: Requirements, interpreter: Interpreter) -> str:
@@ -104,8 +134,8 @@ def _complete(path: Path, key: str) -> Environment | None:
     """Return the environment at `path`; None if it is missing, was tampered with or lost its interpreter."""
     python = path / "bin" / "python"
     try:
-        marker = json.loads((path / _MARKER).read_text())
-        lock = (path / _LOCK).read_text()
+        marker = json.loads((path / MARKER).read_text())
+        lock = (path / LOCK).read_text()
         whole = marker["key"] == key and all((path / file).exists() for file in marker["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -131,7 +161,7 @@ def _locked(path: Path, log: logging.Logger, child: Child) -> Iterator[int]:
 
     The system releases it when its holders die, however that happens.
     """
-    with path.with_name(f"{path.name}.lock").open("w") as file:
+    with build_lock(path).open("w") as file:
         waiting = False
         while not _lock(file):
             if not waiting:
@@ -163,14 +193,13 @@ def _build(path: Path, key: str, installation: Installation, log: logging.Logger
     try:
         venv = building / "venv"
         lock, files = install(venv, installation)
-        (venv / _LOCK).write_text(lock)
+        (venv / LOCK).write_text(lock)
         venv.chmod(0o700)
-        (venv / _MARKER).write_text(json.dumps({"key": key, "files": files}))
+        (venv / MARKER).write_text(json.dumps({"key": key, "files": files}))
         _replace(venv, path, building)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    packages = sum(1 for line in lock.splitlines() if line and not line.startswith((" ", "#")))
-    log.info("built the environment with %d packages in %.1f s", packages, time.monotonic() - started)
+    log.info("built the environment with %d packages in %.1f s", count_packages(lock), time.monotonic() - started)
 
 
 def _replace(source: Path, target: Path, aside: Path) -> None:

@@ -13,6 +13,7 @@ def test_without_settings_everything_is_kept_below_airflows_home(monkeypatch):
     settings = read_settings(lambda option: None)
     assert settings.staged_files == Path("/srv/airflow/materialize/staged")
     assert settings.environments == Path("/srv/airflow/materialize/environments")
+    assert settings.environments_max_size == 20 * 10**9
     assert (settings.default_connection, settings.staged_files_shared, settings.python) == ("", False, "")
 
 
@@ -22,6 +23,7 @@ def test_every_setting_is_read():
         "staged_files": "/var/staged",
         "staged_files_shared": "True",
         "environments": "/var/environments",
+        "environments_max_size": "1.5 GiB",
         "python": "3.12",
     }
     settings = read_settings(given.get)
@@ -29,6 +31,7 @@ def test_every_setting_is_read():
     assert settings.staged_files == Path("/var/staged")
     assert settings.staged_files_shared is True
     assert settings.environments == Path("/var/environments")
+    assert settings.environments_max_size == 3 * 2**29
     assert settings.python == "3.12"
 
 
@@ -42,6 +45,7 @@ def test_every_setting_is_read():
         ),
         ("environments", "here", "[materialize] environments is the relative path 'here'\nHint: an absolute path"),
         ("staged_files_shared", "maybe", "[materialize] staged_files_shared is 'maybe'\nHint: True or False"),
+        ("environments_max_size", "much", "[materialize] environments_max_size is 'much'\nHint: a size, as 20GB"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_would_be_right(option, text, message):
