@@ -33,23 +33,28 @@ def settled(deployment, dag_id: str, how_many: int) -> list[dict]:
     return deployment.airflow.wait(ended, f"{how_many} runs of {dag_id} end", seconds=120)
 
 
-def test_a_run_starts_the_pipeline_that_waits_for_its_tables_which_gets_its_interval(deployment, events):
+@pytest.fixture(scope="module")
+def sold(deployment) -> tuple[str, dict]:
+    """A run of `shop`, and the run of `reports` that it started. No other run may send events before it."""
     deployment.unpause("reports")
     deployment.unpause("shop")
     settled(deployment, "shop", 1)
     before = settled(deployment, "reports", 1)
-
     run = deployment.trigger("shop", "2026-03-02")
     assert set(deployment.finished("shop", run).values()) == {"success"}
     # Airflow answers for events with an error as long as a DAG run that they made has not begun.
-    started = settled(deployment, "reports", len(before) + 1)[-1]
+    return run, settled(deployment, "reports", len(before) + 1)[-1]
+
+
+def test_a_run_starts_the_pipeline_that_waits_for_its_tables_which_gets_its_interval(deployment, events, sold):
+    run, started = sold
     told = {uri: event["extra"] for uri, event in events("shop", run).items()}
     assert set(told) == {SOLD, RETURNED}
-    sold = told[SOLD]
-    assert (sold["asset"], sold["run_id"], sold["materialized"]) == ("shop.sold", run, True)
-    assert (sold["rows_in"], sold["rows_inserted"]) == (3, 3)
-    assert sold["seconds"] > 0
-    assert (sold["interval"]["start"], sold["interval"]["end"]) == (
+    extra = told[SOLD]
+    assert (extra["asset"], extra["run_id"], extra["materialized"]) == ("shop.sold", run, True)
+    assert (extra["rows_in"], extra["rows_inserted"]) == (3, 3)
+    assert extra["seconds"] > 0
+    assert (extra["interval"]["start"], extra["interval"]["end"]) == (
         "2026-03-02T00:00:00+00:00",
         "2026-03-03T00:00:00+00:00",
     )
@@ -63,8 +68,8 @@ def test_a_run_starts_the_pipeline_that_waits_for_its_tables_which_gets_its_inte
     assert ("2026-03-02", "2026-03-03") in days
 
 
+@pytest.mark.usefixtures("sold")
 def test_a_blocking_check_that_fails_emits_no_event_and_so_starts_nothing(deployment, events):
-    deployment.unpause("shop")
     run = deployment.trigger("shop", "2026-03-04", {"variables": {"price": 99}})
     states = deployment.finished("shop", run)
     assert (states["shop__sold.load"], states["shop__sold.check"]) == ("success", "failed")
