@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|!~$"} | {"&": "&amp;"})
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LEADING = re.compile(r"^(\d+)([.)])(?=\s|$)|^([-+=])")
 _TICKS = re.compile(r"`+")
+# Names and types of columns, owners and tags are the same all over a project.
+_REMEMBERED = 4096
 # Airflow keeps DAGs as JSON in its database, and PostgreSQL takes neither of these within JSON.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -18,6 +21,7 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def plain(text: str) -> str:
     """Return a text as one line that shows exactly what it says."""
     if not text:  # Most cells of most tables.
@@ -26,6 +30,7 @@ def plain(text: str) -> str:
     return _LEADING.sub(lambda found: f"{found[1]}\\{found[2]}" if found[1] else f"\\{found[3]}", line)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def code(text: str) -> str:
     """Return a text as code within a line."""
     line = " ".join(text.split())
