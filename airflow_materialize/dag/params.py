@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.dag.markdown import printable
 from airflow_materialize.definition.patterns import without_slow_patterns
+from airflow_materialize.definition.variables import reference_in, types_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Param
@@ -18,9 +19,6 @@ RESERVED = frozenset({"full_refresh", "start_date", "end_date", "variables"})
 
 # A day or a time; which of them is one is decided when the DAG run reads it.
 _DATE_PATTERN = r"^(\d{4}-\d{2}-\d{2}([T ].+)?)?$"
-
-# What would be fetched from elsewhere, or have no end.
-_REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$schema", "$id"})
 
 # Other keywords are instructions to Airflow's form: to show HTML, to read a Markdown text of its own.
 _OWN_KEYS = frozenset({"title", "description", "description_md", "section", "custom_html_form", "default"})
@@ -72,12 +70,6 @@ def is_same(value: Any, other: Any) -> bool:
     return _spelled(value) == _spelled(other)
 
 
-def types_of(variable: Variable) -> tuple[str, ...]:
-    """Return the JSON types that a variable may have; none where it does not say."""
-    declared = variable.type
-    return tuple(filter(None, (declared,) if isinstance(declared, str) else declared))
-
-
 def _param(name: str, variable: Variable) -> Param | None:
     """Return the field of one variable, or None where Airflow could not keep its default."""
     from airflow.sdk import Param
@@ -99,21 +91,15 @@ def _param(name: str, variable: Variable) -> Param | None:
 def _schema(variable: Variable) -> dict[str, Any]:
     said = variable.model_dump(mode="json", exclude_unset=True, exclude=set(_OWN_KEYS))
     declared: dict[str, Any] = without_slow_patterns(said)
-    if _has_references(declared):
+    if reference_in(declared):
         return {}
-    types = types_of(variable)
+    types = types_of(variable.type)
     declared.pop("type", None)
     if types:
         # The form insists on a text where none may be missing, also where the default is the empty one.
         types = (*types, "null") if variable.default == "" and "null" not in types else types
         declared["type"] = types[0] if len(types) == 1 else list(types)
     return declared
-
-
-def _has_references(schema: Any) -> bool:
-    if isinstance(schema, dict):
-        return not _REFERENCES.isdisjoint(schema) or any(map(_has_references, schema.values()))
-    return isinstance(schema, list) and any(map(_has_references, schema))
 
 
 def _spelled(value: Any) -> str:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_materialize.dag.events import union
-from airflow_materialize.dag.params import RESERVED, is_same, types_of
+from airflow_materialize.dag.params import RESERVED, is_same
 from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.variables import types_of
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval, inclusive_days
 from airflow_materialize.plan.run_plan import Trigger
@@ -111,7 +112,7 @@ def _own_entries(dag_run: Any, pipeline: Pipeline | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, variable in (pipeline.variables if pipeline else {}).items():
         value = conf.get(name)
-        nothing = value is None and "null" not in types_of(variable)
+        nothing = value is None and "null" not in types_of(variable.type)
         if name in conf and name not in RESERVED and not nothing and not is_same(value, variable.default):
             found[name] = value
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from airflow_materialize.definition.materialization import DEFAULT_STRATEGY, STRATEGIES
 from airflow_materialize.definition.shape import is_table
-from airflow_materialize.definition.tree import Entry, ListNode, MapNode, Scalar
+from airflow_materialize.definition.tree import Entry, MapNode, Scalar
 from airflow_materialize.errors import Problem
 
 _OF_A_MERGE = {"on_duplicate_key": "error", "on_null_key": "error", "incremental_predicate": ""}
@@ -30,10 +30,9 @@ def _a_merge_has_its_options(tree: MapNode) -> Iterator[Problem]:
         entry = entries.get(name)
         if entry and isinstance(entry.value, Scalar) and entry.value.text not in {"", nothing}:
             yield from _warn(tree, entry, f"materialization.{name}", message)
-    columns = tree.get("columns")
-    for index, column in enumerate(columns.items if isinstance(columns, ListNode) else ()):
-        if isinstance(column, MapNode) and column.text("merge_sql"):
-            yield from _warn(tree, column.entries["merge_sql"], f"columns[{index}].merge_sql", message)
+    for path, column in tree.listed("columns"):
+        if column.text("merge_sql"):
+            yield from _warn(tree, column.entries["merge_sql"], f"{path}.merge_sql", message)
 
 
 def _warn(tree: MapNode, entry: Entry, path: str, message: str) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from airflow_materialize.definition.fields import quoted
 from airflow_materialize.definition.masks import rule_problem, split_mask
-from airflow_materialize.definition.tree import ListNode, MapNode, Provenance, Scalar
+from airflow_materialize.definition.tree import MapNode, Provenance, Scalar
 from airflow_materialize.errors import Problem
 
 _TEMPLATE = re.compile(r"\{\{|\{%")
@@ -17,7 +17,7 @@ _OURS = ("BRUIN_", "MATERIALIZE_")
 def _sources_are_distinct(tree: MapNode) -> Iterator[Problem]:
     """A column of the result becomes one column of the table."""
     seen: dict[str, tuple[str, int]] = {}
-    for path, column in _items(tree, "columns"):
+    for path, column in tree.listed("columns"):
         name, source = column.text("name"), column.text("source_column")
         wanted = source or name
         if not wanted:
@@ -31,7 +31,7 @@ def _sources_are_distinct(tree: MapNode) -> Iterator[Problem]:
 
 
 def _secrets_have_names(tree: MapNode) -> Iterator[Problem]:
-    for path, secret in _items(tree, "secrets"):
+    for path, secret in tree.listed("secrets"):
         field = "inject_as" if secret.text("inject_as") else "key"
         name = secret.text(field)
         place, shown = secret.entries[field].place if name else secret.place, f"{path}.{field}"
@@ -57,8 +57,8 @@ def _mask_rule_is_right(tree: MapNode) -> Iterator[Problem]:
 
 def _keys_are_no_secret(tree: MapNode) -> Iterator[Problem]:
     """The key of `hmac` may stand in the header, as in Bruin; then everybody reads it."""
-    names = {secret.text("inject_as") or secret.text("key") for _, secret in _items(tree, "secrets")}
-    for path, column in _items(tree, "columns"):
+    names = {secret.text("inject_as") or secret.text("key") for _, secret in tree.listed("secrets")}
+    for path, column in tree.listed("columns"):
         method, key = split_mask(column.text("mask"), column.text("name"))
         if method == "hmac" and key and key not in names:
             yield _open_key(column.entries["mask"].place, f"{path}.mask")
@@ -68,13 +68,6 @@ def _open_key(place: Provenance, path: str) -> Problem:
     message = "the key of hmac is no declared secret: the text itself is the key, and everybody reads it here"
     hint = "store it as an Airflow Variable, declare that under `secrets`, and name it here"
     return Problem(*place, path, message, hint, "warning", code="AM507")
-
-
-def _items(tree: MapNode, field: str) -> Iterator[tuple[str, MapNode]]:
-    holder = tree.get(field)
-    for index, item in enumerate(holder.items if isinstance(holder, ListNode) else ()):
-        if isinstance(item, MapNode):
-            yield f"{field}[{index}]", item
 
 
 PROCESS_RULES: tuple[Callable[[MapNode], Iterator[Problem]], ...] = (

@@ -91,12 +91,11 @@ def _dependencies(tree: MapNode) -> Iterator[tuple[str, Scalar, str]]:
 
 
 def _texts(tree: MapNode, field: str, key: str, *, fold: bool = False) -> Iterator[tuple[str, Scalar, str]]:
-    holder = tree.get(field)
-    for index, item in enumerate(holder.items if isinstance(holder, ListNode) else ()):
-        scalar = item.get(key) if isinstance(item, MapNode) else None
-        if isinstance(item, MapNode) and isinstance(scalar, Scalar):
+    for path, item in tree.listed(field):
+        scalar = item.get(key)
+        if isinstance(scalar, Scalar):
             at = Scalar(scalar.text, plain=scalar.plain, place=item.entries[key].place)
-            yield f"{field}[{index}].{key}", at, scalar.text.casefold() if fold else scalar.text
+            yield f"{path}.{key}", at, scalar.text.casefold() if fold else scalar.text
 
 
 def _twice(texts: Iterable[tuple[str, Scalar, str]], what: str) -> Iterator[Problem]:
@@ -110,12 +109,9 @@ def _twice(texts: Iterable[tuple[str, Scalar, str]], what: str) -> Iterator[Prob
 
 
 def _column_rules(tree: MapNode) -> Iterator[Problem]:
-    holder = tree.get("columns")
-    for index, column in enumerate(holder.items if isinstance(holder, ListNode) else ()):
-        if isinstance(column, MapNode):
-            path = f"columns[{index}]"
-            yield from _key_is_not_updated(column, path)
-            yield from _checks_make_sense(column, path)
+    for path, column in tree.listed("columns"):
+        yield from _key_is_not_updated(column, path)
+        yield from _checks_make_sense(column, path)
 
 
 def _key_is_not_updated(column: MapNode, path: str) -> Iterator[Problem]:
@@ -128,13 +124,12 @@ def _key_is_not_updated(column: MapNode, path: str) -> Iterator[Problem]:
 
 
 def _checks_make_sense(column: MapNode, path: str) -> Iterator[Problem]:
-    holder = column.get("checks")
     seen: dict[tuple[str, str], int] = {}
-    for index, check in enumerate(holder.items if isinstance(holder, ListNode) else ()):
-        name = check.text("name") if isinstance(check, MapNode) else ""
-        if not isinstance(check, MapNode) or name not in CHECKS:
+    for below, check in column.listed("checks"):
+        name = check.text("name")
+        if name not in CHECKS:
             continue
-        place, shown = check.entries["name"].place, f"{path}.checks[{index}]"
+        place, shown = check.entries["name"].place, f"{path}.{below}"
         first = seen.setdefault((name, _spelling(check.get("value"))), place.line)
         if first != place.line:
             message = f"the check {name!r} stands on line {first} already"

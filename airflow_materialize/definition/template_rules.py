@@ -16,11 +16,10 @@ def check_templates(tree: MapNode) -> Iterator[Problem]:
     for name in ("enabled", "interval_modifiers", "parameters", "hooks"):
         if name in tree.entries:
             yield from _below(tree.entries[name].value, name)
-    checks = tree.get("custom_checks")
-    for index, check in enumerate(checks.items if isinstance(checks, ListNode) else ()):
-        query = check.get("query") if isinstance(check, MapNode) else None
+    for path, check in tree.listed("custom_checks"):
+        query = check.get("query")
         if query is not None:
-            yield from _below(query, f"custom_checks[{index}].query")
+            yield from _below(query, f"{path}.query")
 
 
 def _below(node: Node, path: str) -> Iterator[Problem]:

@@ -98,6 +98,13 @@ class MapNode:
         node = self.get(*path)
         return [item for item in node.items if isinstance(item, MapNode)] if isinstance(node, ListNode) else []
 
+    def listed(self, *path: str) -> Iterator[tuple[str, MapNode]]:
+        """Yield the mappings of the list below the keys, each with its way from here, as `columns[2]`."""
+        node = self.get(*path)
+        for index, item in enumerate(node.items if isinstance(node, ListNode) else ()):
+            if isinstance(item, MapNode):
+                yield f"{'.'.join(path)}[{index}]", item
+
 
 Node = Scalar | ListNode | MapNode
 

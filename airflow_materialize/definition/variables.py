@@ -56,17 +56,16 @@ def misfit(value: Any, declared: Mapping[str, Any]) -> Misfit | None:
         value: The value.
         declared: What `pipeline.yml` says of the variable.
     """
-    types = types_of(declared)
+    types = types_of(declared.get("type"))
     if types and not _is_of_type(value, types):
         return Misfit((), _shown(value), "is of another type", f"its type is {' or '.join(types)}")
     conditions = {key: condition for key, condition in declared.items() if key not in _JUDGED}
     return _broken_condition(value, {**conditions, **({"type": list(types)} if types else {})}) if conditions else None
 
 
-def types_of(declared: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the types that a declaration allows; none where it allows all."""
-    types = declared.get("type") or ()
-    return (types,) if isinstance(types, str) else tuple(word or "null" for word in types)
+def types_of(said: Any) -> tuple[str, ...]:
+    """Return the types that a declaration's `type` allows; none where it allows all."""
+    return (said,) if said and isinstance(said, str) else tuple(word or "null" for word in said or ())
 
 
 def check_variables(pipeline: MapNode) -> Iterator[Problem]:
@@ -104,7 +103,7 @@ def _broken_declaration(declared: Mapping[str, Any]) -> Misfit | None:
     for word in words:
         if word is not None and word not in TYPES:
             return Misfit(("type",), quoted(word), "is no type", suggest(str(word), TYPES))
-    found = _reference_in(declared)
+    found = reference_in(declared)
     if found:
         return Misfit(found, "", "references are not followed", "write the conditions out")
     conditions = {key: condition for key, condition in declared.items() if key not in _JUDGED}
@@ -119,7 +118,7 @@ def _broken_declaration(declared: Mapping[str, Any]) -> Misfit | None:
     return None
 
 
-def _reference_in(schema: Any, path: tuple[int | str, ...] = ()) -> tuple[int | str, ...]:
+def reference_in(schema: Any, path: tuple[int | str, ...] = ()) -> tuple[int | str, ...]:
     """Return the way to a reference: one to elsewhere would be fetched, one to its own outside would never end."""
     children: Iterator[tuple[int | str, Any]] = iter(())
     if isinstance(schema, Mapping):
@@ -129,7 +128,7 @@ def _reference_in(schema: Any, path: tuple[int | str, ...] = ()) -> tuple[int | 
         children = ((key, item) for key, item in schema.items() if key not in {"default", "enum", "const", "examples"})
     elif isinstance(schema, list):
         children = iter(enumerate(schema))
-    ways = (_reference_in(item, (*path, key)) for key, item in children)
+    ways = (reference_in(item, (*path, key)) for key, item in children)
     return next((way for way in ways if way), ())
 
 

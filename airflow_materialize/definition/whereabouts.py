@@ -15,7 +15,7 @@ from airflow_materialize.definition.source import (
     read_source,
     slice_header,
 )
-from airflow_materialize.definition.tree import ListNode, MapNode, Provenance, Scalar
+from airflow_materialize.definition.tree import Provenance, Scalar
 from airflow_materialize.errors import Problem
 
 _DEFAULTS = ("_defaults.yml", "_defaults.yaml")
@@ -55,8 +55,7 @@ def _secrets(file: Path, root: Path, key: str) -> Iterator[tuple[Provenance, str
         return
     tree = read_tree(header, file.relative_to(root).as_posix()).tree
     for prefix in ((), ("default",)):
-        holder = tree.get(*prefix, "secrets")
-        for index, item in enumerate(holder.items if isinstance(holder, ListNode) else ()):
-            entry = item.entries.get("key") if isinstance(item, MapNode) else None
+        for path, secret in tree.listed(*prefix, "secrets"):
+            entry = secret.entries.get("key")
             if entry and isinstance(entry.value, Scalar) and entry.value.text == key:
-                yield entry.place, ".".join((*prefix, f"secrets[{index}]", "key"))
+                yield entry.place, f"{path}.key"

@@ -51,6 +51,7 @@ def wait_until(condition, seconds=20):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    return True
 
 
 def python(text, marker):
@@ -179,7 +180,7 @@ def test_nothing_is_left_after_the_end_of_the_worker(number, marker):
     for worker in workers:
         with worker:
             worker.send_signal(number)
-    wait_until(lambda: marked(marker) == [], ALLOWED_SECONDS)
+    assert wait_until(lambda: marked(marker) == [], ALLOWED_SECONDS)
 
 
 def test_kills_of_worker_and_warden_at_random_moments_leave_nothing(marker):
@@ -193,7 +194,7 @@ def test_kills_of_worker_and_warden_at_random_moments_leave_nothing(marker):
         worker.kill()
     for worker in workers:
         worker.wait()
-    wait_until(lambda: marked(marker) == [], ALLOWED_SECONDS)
+    assert wait_until(lambda: marked(marker) == [], ALLOWED_SECONDS)
 
 
 @pytest.mark.parametrize("shape", ["many", "double fork", "orphans that ignore SIGTERM"])
