@@ -20,7 +20,8 @@ from airflow_materialize.plan.planning import plan_run
 from airflow_materialize.plan.run_plan import Trigger
 from airflow_materialize.report import CheckReport, LoadReport, RunReport
 from airflow_materialize.settings import read_settings
-from airflow_materialize.steps import Workplace, check_step, load_step, run_step
+from airflow_materialize.steps import check_step, load_step, run_step
+from airflow_materialize.workplace import Workplace
 
 if TYPE_CHECKING:
     from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline

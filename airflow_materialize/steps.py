@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.errors import MaterializeError
@@ -21,41 +17,12 @@ if TYPE_CHECKING:
 
     from airflow_materialize.destinations.base import Destination
     from airflow_materialize.execution.containment import Child
-    from airflow_materialize.execution.result import ChildResult
     from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.run_plan import RunPlan
-    from airflow_materialize.settings import Settings
     from airflow_materialize.staged_file import Manifest, StagedFile
+    from airflow_materialize.workplace import Workplace
 
 _OUTCOMES: dict[str, Any] = {"staged": "data", "no_data": "no_data", "done": "script"}
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """Where the files of a pipeline are, and how its connections are found.
-
-    Attributes:
-        root: The folder of all pipelines. Paths in definitions and plans are relative to it.
-        pipeline: The pipeline's folder, relative to `root`.
-        settings: Where environments and staged files are kept.
-        connections: URLs that stand in for connection ids.
-    """
-
-    root: Path
-    pipeline: str
-    settings: Settings
-    connections: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        """The pipeline's folder: the working directory of its assets."""
-        return self.root / self.pipeline
-
-    @property
-    def top(self) -> Path:
-        """How far up requirements and modules are looked for: a repository that lies within the root, else the root."""
-        inside = (folder for folder in (self.folder, *self.folder.parents) if folder.is_relative_to(self.root))
-        return next((folder for folder in inside if (folder / ".git").exists()), self.root)
 
 
 def run_step(
@@ -83,6 +50,7 @@ def run_step(
     Raises:
         MaterializeError: User code failed, or could not be started. Nothing was changed in the table.
     """
+    from airflow_materialize.execution.asset_run import CodeAttempt, run_code
     from airflow_materialize.staged_file import Manifest, discard_part, prune, seal, write_manifest
 
     staged = workplace.settings.staged_files
@@ -90,7 +58,7 @@ def run_step(
         if plan.asset.is_table:
             prune(staged, plan)
         try:
-            result, reads = _run_code(plan, workplace, _Attempt(attempt, execution_time, child), log)
+            result, reads = run_code(plan, workplace, CodeAttempt(attempt, execution_time, child), log)
         except BaseException:
             discard_part(staged, plan, attempt)
             raise
@@ -203,88 +171,11 @@ class _Result:
         return (self.reader.get_batch(index) for index in range(self.reader.num_record_batches))
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    """One try at user code."""
-
-    name: str
-    execution_time: datetime
-    child: Child
-
-
-def _run_code(
-    plan: RunPlan, workplace: Workplace, attempt: _Attempt, log: logging.Logger
-) -> tuple[ChildResult, list[str]]:
-    """Build the environment, run the asset in it, and return a result that has not failed, and the tables it read."""
-    from airflow_materialize.definition.whereabouts import secret_problem
-    from airflow_materialize.execution.broker import Broker
-    from airflow_materialize.execution.desk import Desk
-    from airflow_materialize.execution.environment import use_environment
-    from airflow_materialize.execution.failure import explain_failure
-    from airflow_materialize.execution.limits import limits_of
-    from airflow_materialize.execution.logs import OutputLog, Redactor
-    from airflow_materialize.execution.process import run_child
-    from airflow_materialize.execution.requirements import find_requirements, python_version
-    from airflow_materialize.execution.sandbox import child_environment
-    from airflow_materialize.execution.secrets import declared_secrets
-    from airflow_materialize.execution.spec import child_spec
-    from airflow_materialize.plan.run_plan import bruin_environment
-    from airflow_materialize.staged_file import part_path
-
-    root, settings = workplace.root, workplace.settings
-    script = root / plan.source
-    secrets = declared_secrets(
-        plan.asset.secrets, workplace.connections, log, lambda *problem: secret_problem(script, root, *problem)
-    )
-    desk = Desk(plan, workplace.connections, settings.staged_files, secrets.values, log)
-    output = part_path(settings.staged_files, plan, attempt.name)
-    spec = child_spec(plan, script, (script.parent, workplace.folder, workplace.top), output, secrets)
-    began = time.monotonic()
-    requirements = find_requirements(script, workplace.top)
-    python = python_version(plan.asset.image, requirements, settings.python)
-    folder, size = settings.environments, settings.environments_max_size
-    cached = use_environment(requirements, python, folder, log, child=attempt.child, max_size=size)
-    bruin = bruin_environment(plan, attempt.execution_time)
-    with cached as environment, _scratch() as scratch, Broker(desk, log) as broker:
-        prepared = round(time.monotonic() - began, 3)
-        result = run_child(
-            environment,
-            spec,
-            child_environment(bruin, scratch, environment.path),
-            OutputLog(log, Redactor(secrets.values)),
-            child=attempt.child,
-            timeout=_seconds(plan.asset.timeout),
-            limits=limits_of(plan.asset.resources),
-            broker=broker,
-            on_progress=lambda rows, size: log.info("%s: %s rows, %.1f MB so far", plan.asset.name, rows, size / 1e6),
-        )
-    if result.failed:
-        raise explain_failure(result, plan.asset.name, script, requirements, timeout=plan.asset.timeout)
-    return replace(result, seconds={"environment": prepared, **result.seconds}), desk.reads()
-
-
-def _seconds(timeout: str) -> float | None:
-    """Return a timeout of a header as a number; None where there is none."""
-    from airflow_materialize.definition.fields import parse_duration
-
-    return parse_duration(timeout).total_seconds() if timeout else None
-
-
 def _destination(plan: RunPlan, workplace: Workplace) -> Destination:
     from airflow_materialize.connections import resolve
     from airflow_materialize.destinations.base import for_connection
 
     return for_connection(resolve(plan.connection, workplace.connections))
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A private folder for the HOME and the temporary files of user code."""
-    folder = Path(tempfile.mkdtemp(prefix="materialize-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

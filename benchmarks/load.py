@@ -76,7 +76,8 @@ def load(place: Path, rows: int, strategy: str, url: str) -> Callable[[], None]:
     from airflow_materialize.report import RunReport
     from airflow_materialize.settings import Settings
     from airflow_materialize.staged_file import Manifest, part_path, seal
-    from airflow_materialize.steps import Workplace, load_step
+    from airflow_materialize.steps import load_step
+    from airflow_materialize.workplace import Workplace
 
     (place / "bench").mkdir()
     key = ", incremental_key: day" if strategy == "delete+insert" else ""

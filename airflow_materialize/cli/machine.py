@@ -19,7 +19,7 @@ from airflow_materialize.execution.environment import Environment, use_environme
 from airflow_materialize.execution.requirements import find_requirements, python_version
 from airflow_materialize.settings import Settings, read_settings
 from airflow_materialize.sizes import parse_size
-from airflow_materialize.steps import Workplace
+from airflow_materialize.workplace import Workplace
 
 ACTIONS = ("list", "build", "prune", "path")
 

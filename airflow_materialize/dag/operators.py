@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.run_plan import RunPlan
     from airflow_materialize.staged_file import Manifest
-    from airflow_materialize.steps import Workplace
+    from airflow_materialize.workplace import Workplace
 
 
 class Step(BaseOperator):
@@ -78,7 +78,7 @@ class Step(BaseOperator):
         """Return where the pipeline's files are and where its products go."""
         from airflow_materialize.connections import airflow_option
         from airflow_materialize.settings import read_settings
-        from airflow_materialize.steps import Workplace
+        from airflow_materialize.workplace import Workplace
 
         return Workplace(self.root, self.pipeline.path, read_settings(airflow_option))
 

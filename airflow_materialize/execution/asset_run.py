@@ -1,0 +1,106 @@
+"""Runs the code of one asset: its environment, its secrets, its queries and its process, brought together."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_materialize.definition.fields import parse_duration
+from airflow_materialize.definition.whereabouts import secret_problem
+from airflow_materialize.execution.broker import Broker
+from airflow_materialize.execution.desk import Desk
+from airflow_materialize.execution.environment import use_environment
+from airflow_materialize.execution.failure import explain_failure
+from airflow_materialize.execution.limits import limits_of
+from airflow_materialize.execution.logs import OutputLog, Redactor
+from airflow_materialize.execution.process import run_child
+from airflow_materialize.execution.requirements import find_requirements, python_version
+from airflow_materialize.execution.sandbox import child_environment
+from airflow_materialize.execution.secrets import declared_secrets
+from airflow_materialize.execution.spec import child_spec
+from airflow_materialize.plan.run_plan import bruin_environment
+from airflow_materialize.staged_file import part_path
+
+if TYPE_CHECKING:
+    from airflow_materialize.execution.containment import Child
+    from airflow_materialize.execution.result import ChildResult
+    from airflow_materialize.plan.run_plan import RunPlan
+    from airflow_materialize.workplace import Workplace
+
+
+@dataclass(frozen=True)
+class CodeAttempt:
+    """One try at user code.
+
+    Attributes:
+        name: The staged file bears it.
+        execution_time: When the DAG run started.
+        child: The handle by which the process is ended.
+    """
+
+    name: str
+    execution_time: datetime
+    child: Child
+
+
+def run_code(
+    plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: logging.Logger
+) -> tuple[ChildResult, list[str]]:
+    """Build the environment, run the asset in it, and return a result that has not failed, and the tables it read.
+
+    Raises:
+        MaterializeError: User code failed, or could not be started.
+    """
+    root, settings = workplace.root, workplace.settings
+    script = root / plan.source
+    secrets = declared_secrets(
+        plan.asset.secrets, workplace.connections, log, lambda *problem: secret_problem(script, root, *problem)
+    )
+    desk = Desk(plan, workplace.connections, settings.staged_files, secrets.values, log)
+    output = part_path(settings.staged_files, plan, attempt.name)
+    spec = child_spec(plan, script, (script.parent, workplace.folder, workplace.top), output, secrets)
+    began = time.monotonic()
+    requirements = find_requirements(script, workplace.top)
+    python = python_version(plan.asset.image, requirements, settings.python)
+    folder, size = settings.environments, settings.environments_max_size
+    cached = use_environment(requirements, python, folder, log, child=attempt.child, max_size=size)
+    bruin = bruin_environment(plan, attempt.execution_time)
+    with cached as environment, _scratch() as scratch, Broker(desk, log) as broker:
+        prepared = round(time.monotonic() - began, 3)
+        result = run_child(
+            environment,
+            spec,
+            child_environment(bruin, scratch, environment.path),
+            OutputLog(log, Redactor(secrets.values)),
+            child=attempt.child,
+            timeout=_seconds(plan.asset.timeout),
+            limits=limits_of(plan.asset.resources),
+            broker=broker,
+            on_progress=lambda rows, size: log.info("%s: %s rows, %.1f MB so far", plan.asset.name, rows, size / 1e6),
+        )
+    if result.failed:
+        raise explain_failure(result, plan.asset.name, script, requirements, timeout=plan.asset.timeout)
+    return replace(result, seconds={"environment": prepared, **result.seconds}), desk.reads()
+
+
+def _seconds(timeout: str) -> float | None:
+    """Return a timeout of a header as a number; None where there is none."""
+    return parse_duration(timeout).total_seconds() if timeout else None
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A private folder for the HOME and the temporary files of user code."""
+    folder = Path(tempfile.mkdtemp(prefix="materialize-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
