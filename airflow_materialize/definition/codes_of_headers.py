@@ -277,4 +277,13 @@ OF_HEADERS: dict[str, tuple[str, str, str, str]] = {
         "columns: [{name: state, type: varchar, collation: no case}]",
         "columns: [{name: state, type: varchar, collation: NOCASE}]",
     ),
+    "AM231": (
+        "a column that the load fills",
+        "A strategy with history says in columns of its own since when and until when a row was valid.",
+        (
+            "materialization: {type: table, strategy: scd2_by_column}\n"
+            "columns: [{name: id, primary_key: true}, {name: _valid_from}]"
+        ),
+        "materialization: {type: table, strategy: scd2_by_column}\ncolumns: [{name: id, primary_key: true}]",
+    ),
 }

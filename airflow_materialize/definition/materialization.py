@@ -17,27 +17,48 @@ class Strategy(NamedTuple):
         description: What the table holds after the load.
         primary_key: Whether at least one column must be a primary key.
         incremental_key: Whether an `incremental_key` is needed.
+        whole: Whether the result is all that there is, so that one of an older interval is superseded.
+        history: Whether the table keeps the former versions of each row.
     """
 
     description: str
     primary_key: bool = False
     incremental_key: bool = False
+    whole: bool = False
+    history: bool = False
 
 
 DEFAULT_STRATEGY = "create+replace"
 
 STRATEGIES: dict[str, Strategy] = {
     "append": Strategy("The result's rows are added."),
-    "create+replace": Strategy("The table holds exactly the result."),
+    "create+replace": Strategy("The table holds exactly the result, and has its columns.", whole=True),
     "delete+insert": Strategy(
         "Rows of the result's incremental keys are replaced by the result.", incremental_key=True
     ),
     "merge": Strategy("Rows are updated by primary key, new ones are inserted.", primary_key=True),
+    "scd2_by_column": Strategy(
+        "A changed row stays as a former version, valid until the load; the result's version is current. Rows that the "
+        "result lacks are no longer current.",
+        primary_key=True,
+        whole=True,
+        history=True,
+    ),
+    "scd2_by_time": Strategy(
+        "The same, where a version is newer if its `incremental_key` is, and is valid from then on.",
+        primary_key=True,
+        incremental_key=True,
+        whole=True,
+        history=True,
+    ),
+    "truncate+insert": Strategy(
+        "The table holds exactly the result's rows, and keeps the columns that the result lacks.", whole=True
+    ),
 }
 """The strategies that a user may ask for. What each does is in `load/strategies.py`."""
 
-NOT_YET = ("scd2_by_column", "scd2_by_time", "truncate+insert")
-"""Strategies of Bruin's SQL assets that have no counterpart here yet."""
+HISTORY_COLUMNS = ("_valid_from", "_valid_until", "_is_current")
+"""The columns by which a table with history tells the versions of a row apart, filled by the load."""
 
 
 class Materialization(Model):
@@ -97,6 +118,4 @@ class Materialization(Model):
         if word == "time_interval":
             hint = "use delete+insert with an `incremental_key`"
             raise refuse("'time_interval' is not supported", hint, code="AM201")
-        if word in NOT_YET:
-            raise refuse(f"{word!r} is not supported yet", f"one of: {', '.join(STRATEGIES)}", code="AM201")
         raise refuse(f"{quoted(text)} is no strategy", suggest(word, STRATEGIES), code="AM201")

@@ -76,6 +76,18 @@ class Spelling(ABC):
         """Return the condition that two expressions are equal, where NULL equals NULL."""
         return f"{left} IS NOT DISTINCT FROM {right}"
 
+    def update_from(self, target: str, staging: str, changes: Mapping[str, str], condition: str) -> str:
+        """Return the statement that changes rows of a table by those of another that meet a condition.
+
+        Args:
+            target: The table's quoted name; it is `target` in expressions.
+            staging: The other's; it is `source`.
+            changes: Quoted columns with the expressions that they are set to.
+            condition: What joins them.
+        """
+        listed = ", ".join(f"{name} = {value}" for name, value in changes.items())
+        return f"UPDATE {target} AS target SET {listed} FROM {staging} AS source WHERE {condition}"  # noqa: S608
+
     def text(self, value: str) -> str:
         """Return a text as a literal."""
         from sqlglot import exp

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from airflow_materialize.definition.materialization import STRATEGIES
 from airflow_materialize.definition.problems import suggest
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.ledger import naive
@@ -27,7 +28,7 @@ class Keys:
     """What a load goes by.
 
     Attributes:
-        primary: The primary key, for a merge.
+        primary: The primary key, where the strategy goes by it.
         incremental: The incremental key; empty where none is needed.
         bounds: The interval as values of the incremental key, where rows are deleted by it.
         secret: Whether values of keys must not be shown.
@@ -61,12 +62,13 @@ def find_keys(session: Session, plan: RunPlan, schema: SchemaPlan) -> Keys:
             )
         return staged[session.fold(name)].name
 
-    # The next merge needs the keys of a full refresh, too.
-    if plan.strategy == "merge" or (plan.full_refresh and options and options.strategy == "merge"):
+    # What a full refresh makes is what the next load goes by.
+    declared = options.strategy if options else plan.strategy
+    if STRATEGIES[declared].primary_key:
         primary = tuple(found(column.name, "primary key column") for column in columns if column.primary_key)
         if not primary:
             raise MaterializeError(
-                "A merge needs a primary key", hint="primary_key: true at the columns that identify a row"
+                f"{declared} needs a primary key", hint="primary_key: true at the columns that identify a row"
             )
         incremental = found(options.incremental_key, "incremental key") if options and options.incremental_key else ""
         return Keys(

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from airflow_materialize.definition.materialization import STRATEGIES
 from airflow_materialize.destinations.base import UnknownOutcomeError
 from airflow_materialize.destinations.discretion import discreet
 from airflow_materialize.errors import MaterializeError
@@ -184,7 +185,7 @@ class _Load:
                 return report_of(self.session, self.table, entry)
             self._check_attempt(entry)
         interval = self.plan.interval
-        if self.plan.strategy == "create+replace":
+        if STRATEGIES[self.plan.strategy].whole:
             self._check_empty()
             if interval and self.plan.run_type in _REFUSABLE and ledger.has_newer(interval):
                 return LoadReport(

@@ -5,13 +5,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from airflow_materialize.definition.materialization import STRATEGIES
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.expressions import row_expression
 from airflow_materialize.load.keys import SAMPLES, null_keys, shown
+from airflow_materialize.load.scd2 import VALID_FROM
 from airflow_materialize.load.schema import LOAD_KEY_COLUMN
-from airflow_materialize.load.strategies import Publication, matched_rows, statements_for, unreached_rows
+from airflow_materialize.load.strategies import Publication, current_rows, matched_rows, statements_for, unreached_rows
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.base import Session, Table
@@ -43,7 +48,7 @@ def plan_publication(
     """
     fold = session.fold
     there = tuple(session.columns(target) or ())
-    merges = plan.strategy == "merge"
+    merges, history = plan.strategy == "merge", STRATEGIES[plan.strategy].history
     expressions = _expressions(session, plan, schema, there) if merges else {}
     others = [name for name in schema.names if name not in keys.primary]
     marked = {fold(column.name) for column in plan.asset.columns if column.update_on_merge or column.merge_sql}
@@ -54,8 +59,8 @@ def plan_publication(
         staging=staging,
         columns=schema.names,
         filled={column.name: column.value for column in schema.filled},
-        keys=keys.primary if merges else (),
-        null_keys=null_keys(session, staging, keys) if merges else frozenset(),
+        keys=keys.primary if merges or history else (),
+        null_keys=null_keys(session, staging, keys) if merges or history else frozenset(),
         predicate=_predicate(session, plan, schema, there) if merges else "",
         updates=tuple(updates),
         expressions=expressions,
@@ -66,7 +71,15 @@ def plan_publication(
         bounds=keys.bounds,
         load_key_column=next((name for name in schema.names if fold(name) == LOAD_KEY_COLUMN), ""),
         load_key=plan.load_key,
+        compared=tuple(column.name for column in schema.columns if not column.made and column.name not in keys.primary),
+        moment=session.bind(_moment(schema)) if history else None,
     )
+
+
+def _moment(schema: SchemaPlan) -> pa.Scalar[Any]:
+    """Return since when the result's rows are current, or now where each has its own moment."""
+    since = next(column.value for column in schema.columns if column.made and column.name.lower() == VALID_FROM)
+    return since if since is not None else pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
 
 
 def _expressions(session: Session, plan: RunPlan, schema: SchemaPlan, there: tuple[str, ...]) -> dict[str, str]:
@@ -127,10 +140,15 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
     Raises:
         MaterializeError: The counts do not add up. Rolled back, nothing has changed.
     """
-    matched = session.rows(matched_rows(session, publication))[0][0] if publication.keys else 0
+    history = STRATEGIES[strategy].history
+    matched = session.rows(matched_rows(session, publication))[0][0] if publication.keys and not history else 0
     counted = {"deleted": 0, "updated": 0, "inserted": 0, "": 0}
     for statement in statements_for(strategy, session, publication):
         counted[statement.counts] += session.execute(statement.sql, statement.parameters)
+    if history:
+        [(current,)] = session.rows(current_rows(session, publication))
+        _check(current == rows, publication, f"{current} rows are current, and the result has {rows}")
+        return Counts(updated=counted["updated"], inserted=counted["inserted"])
     if not publication.keys:
         _check(counted["inserted"] == rows, publication, f"{counted['inserted']} of {rows} rows were inserted")
         return Counts(deleted=counted["deleted"], inserted=counted["inserted"])

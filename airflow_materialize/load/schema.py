@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from airflow_materialize.definition.materialization import HISTORY_COLUMNS
 from airflow_materialize.definition.problems import suggest
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import declared_length, declared_type
 from airflow_materialize.load.changes import SchemaDiff, SchemaPlan
 from airflow_materialize.load.creation import collation_of
 from airflow_materialize.load.defaults import FilledColumn, Place, fill
+from airflow_materialize.load.scd2 import history_columns, keeps_history, moment_column
 from airflow_materialize.load.staging import StagedColumn
 from airflow_materialize.load.widening import fit
 
@@ -76,6 +78,7 @@ def plan_empty_table(session: Session, asset: Asset) -> SchemaPlan | None:
             return None
         arrow = session.storable(kind)
         columns.append(StagedColumn(None, column.name, arrow, session.column_type(arrow)))
+    columns += history_columns(session, asset, {}) if columns else []
     declared = {session.fold(column.name): column for column in asset.columns}
     return SchemaPlan(tuple(columns), SchemaDiff(created=True), declared=declared) if columns else None
 
@@ -86,7 +89,8 @@ class _Matching:
     def __init__(self, session: Session, table: Table, source: Source, asset: Asset) -> None:
         options = asset.materialization
         self.session, self.table, self.source = session, table, source
-        self.mode = options.on_schema_change if options else "evolve"
+        self.asset, self.mode = asset, options.on_schema_change if options else "evolve"
+        self.moment = session.fold(moment_column(asset))
         self.enforced = bool(options and options.enforce_schema)
         self.declared = {session.fold(column.name): column for column in asset.columns}
         self.target = session.columns(table) or {}
@@ -101,7 +105,7 @@ class _Matching:
             if folded in names:
                 first = self.source.schema.names[names[folded]]
                 raise MaterializeError(f"The result has two columns of one name here: {first!r} and {name!r}")
-            if folded == LOAD_KEY_COLUMN:
+            if folded == LOAD_KEY_COLUMN or (folded in HISTORY_COLUMNS and keeps_history(self.asset)):
                 raise MaterializeError(f"The result has a column {name!r}, which the load fills", hint="leave it out")
             self.session.quote(name)
             names[folded] = index
@@ -111,7 +115,8 @@ class _Matching:
 
     def fresh(self) -> tuple[StagedColumn, ...]:
         """Return the columns as a new table has them."""
-        return (*(self._own(folded, index) for folded, index in self.by_name.items()), *self._load_key())
+        own = (self._own(folded, index) for folded, index in self.by_name.items())
+        return (*own, *self._load_key(), *self._history())
 
     def as_the_result(self) -> SchemaPlan:
         """Return the plan by which the table gets the result's columns."""
@@ -144,7 +149,7 @@ class _Matching:
                 continue
             fitted = self._like_the_table(column)
             # No rows, or nothing but NULL, fit every type.
-            if not self._is_open(column) and column.sql != fitted.sql:
+            if not (column.made or self._is_open(column)) and column.sql != fitted.sql:
                 fitted = fit(self.session, self.table, self.source, column, fitted, changes=changes)
             if fitted.sql != self.target[fitted.name]:
                 changed[fitted.name] = (self.target[fitted.name], fitted.sql)
@@ -213,7 +218,7 @@ class _Matching:
             return StagedColumn(
                 index, name, arrow, self.session.column_type(arrow), enforced, length,
                 secret=bool(declared and declared.sensitive),
-                required=bool(declared and not declared.nullable),
+                required=bool(declared and not declared.nullable) or folded == self.moment,
                 collation=collation_of(declared, arrow_field.type if enforced is None else arrow),
             )  # fmt: skip
         except MaterializeError as error:
@@ -234,7 +239,11 @@ class _Matching:
         if LOAD_KEY_COLUMN not in self.declared:
             return []
         name = self.in_table.get(LOAD_KEY_COLUMN, LOAD_KEY_COLUMN)
-        return [StagedColumn(None, name, pa.string(), self.session.column_type(pa.string()))]
+        return [StagedColumn(None, name, pa.string(), self.session.column_type(pa.string()), made=True)]
+
+    def _history(self) -> list[StagedColumn]:
+        made = history_columns(self.session, self.asset, self.by_name)
+        return [replace(column, name=self.in_table.get(column.name, column.name)) for column in made]
 
     def _is_open(self, column: StagedColumn) -> bool:
         if column.source is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,6 +53,8 @@ class StagedColumn:
         secret: Whether errors must not show its values.
         required: Whether it must have a value in each row.
         collation: How its texts compare; empty where the database decides.
+        value: What each row has there, where the load makes the column of one value.
+        made: Whether the load makes the column, so that the result has none of the name.
     """
 
     source: int | None
@@ -64,6 +66,8 @@ class StagedColumn:
     secret: bool = False
     required: bool = False
     collation: str = ""
+    value: pa.Scalar[Any] | None = None
+    made: bool = False
 
 
 def numbered(columns: Sequence[StagedColumn], sql_type: str) -> StagedColumn:
@@ -121,6 +125,8 @@ class _Gaps:
 
 
 def _staged(batch: pa.RecordBatch, column: StagedColumn, row: int, load_key: str) -> pa.Array:
+    if column.value is not None:
+        return checked_cast(pa.repeat(column.value, batch.num_rows), column.arrow, column.name)
     if column.source is None and column.arrow == ROW_NUMBER:
         return pa.arange(row, row + batch.num_rows)
     if column.source is None:

@@ -113,5 +113,21 @@ def test_options_of_a_merge_are_a_warning_beside_another_strategy(parse):
         materialization: {type: table, strategy: append, on_duplicate_key: last, on_null_key: error}
         """
     )
-    end = "has no effect with the strategy append: it is for merge"
-    assert warnings_of(parsed) == [f"columns[1].merge_sql: {end}", f"materialization.on_duplicate_key: {end}"]
+    end = "has no effect with the strategy append: it is for"
+    assert warnings_of(parsed) == [
+        f"columns[1].merge_sql: {end} merge",
+        f"materialization.on_duplicate_key: {end} strategies with a primary key",
+    ]
+
+
+def test_history_goes_by_keys_as_a_merge_does(parse):
+    parsed = parse(
+        """
+        columns: [{name: id, primary_key: true}]
+        materialization:
+          {type: table, strategy: scd2_by_column, on_null_key: match, incremental_predicate: target.id > 1}
+        """
+    )
+    assert warnings_of(parsed) == [
+        "materialization.incremental_predicate: has no effect with the strategy scd2_by_column: it is for merge"
+    ]

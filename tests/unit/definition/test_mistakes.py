@@ -4,7 +4,7 @@ import pytest
 
 TABLE = "materialization:\n  type: table\n"
 CHECK_NAMES = "accepted_values, max, min, negative, non_negative, not_null, pattern, positive, relationships, unique"
-STRATEGY_NAMES = "append, create+replace, delete+insert, merge"
+STRATEGY_NAMES = "append, create+replace, delete+insert, merge, scd2_by_column, scd2_by_time, truncate+insert"
 
 BAD = {
     "unknown key": (
@@ -54,9 +54,19 @@ BAD = {
             )
         ],
     ),
-    "strategy of later": (
-        TABLE + "  strategy: scd2_by_time",
-        [f"4:3: materialization.strategy: 'scd2_by_time' is not supported yet (one of: {STRATEGY_NAMES})"],
+    "history": (
+        TABLE + "  strategy: scd2_by_time\ncolumns:\n- name: id\n- name: _Valid_Until",
+        [
+            (
+                "4:3: materialization.strategy: scd2_by_time needs a primary key "
+                "(mark a column under `columns` with `primary_key: true`)"
+            ),
+            (
+                "4:3: materialization.strategy: scd2_by_time needs an `incremental_key` "
+                "(add `incremental_key: <column>` beside it)"
+            ),
+            "7:3: columns[1].name: '_Valid_Until' is filled by scd2_by_time (leave it out)",
+        ],
     ),
     "view": (
         "materialization:\n  type: view",

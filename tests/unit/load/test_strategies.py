@@ -6,11 +6,12 @@ import pytest
 import sqlglot
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.definition.materialization import STRATEGIES
+from airflow_materialize.definition.materialization import HISTORY_COLUMNS, STRATEGIES
 from airflow_materialize.destinations.base import Table, for_connection
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.strategies import (
     Publication,
+    current_rows,
     matched_rows,
     statements_for,
     strategy_names,
@@ -24,9 +25,16 @@ HOSTILE = Publication(
     keys=('i"d',),
     updates=("at", "v--"),
     incremental_key="at",
+    compared=("at", "v--"),
 )
 PLAIN = Publication(
-    Table("orders"), Table("staged"), ("id", "day", "v"), keys=("id",), updates=("day", "v"), incremental_key="day"
+    Table("orders"),
+    Table("staged"),
+    ("id", "day", "v"),
+    keys=("id",),
+    updates=("day", "v"),
+    incremental_key="day",
+    compared=("v",),
 )
 
 
@@ -91,6 +99,27 @@ def test_the_statements_of_merge(session):
     assert len(sql(session, "merge", replace(PLAIN, updates=()))) == 1
 
 
+def test_the_statements_of_history(session):
+    current = 'target."_is_current" AND NOT EXISTS (SELECT 1 FROM "staged" AS source WHERE'
+    end = 'CASE WHEN target."_valid_from" > ? THEN target."_valid_from" ELSE ? END, "_is_current" = FALSE'
+    versions = '(SELECT * FROM "orders" WHERE "_is_current") AS target'
+    new = f'{NEW} LEFT JOIN {versions} ON {SAME} WHERE target."_is_current" IS NULL'
+    equal = session.same('target."v"', 'source."v"')
+    assert sql(session, "scd2_by_column") == [
+        f'UPDATE "orders" AS target SET "_valid_until" = {end} WHERE {current} {SAME} AND {equal})',
+        new,
+    ]
+    newer = 'target."_is_current" AND target."_valid_from" < source."_valid_from"'
+    assert sql(session, "scd2_by_time") == [
+        (
+            'UPDATE "orders" AS target SET "_valid_until" = source."_valid_from", "_is_current" = FALSE'
+            f' FROM "staged" AS source WHERE {SAME} AND {newer}'
+        ),
+        f'UPDATE "orders" AS target SET "_valid_until" = {end} WHERE {current} {SAME})',
+        new,
+    ]
+
+
 def test_a_merge_with_expressions_defaults_and_a_predicate(session):
     merge = replace(
         PLAIN,
@@ -131,17 +160,18 @@ def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_shou
     statements = [statement.sql for statement in statements_for(strategy, session, publication)]
     predicate = publication.predicate or "TRUE"
     asked = [matched_rows(session, publication), unreached_rows(session, replace(publication, predicate=predicate))]
+    asked.append(current_rows(session, publication))
     for text in [*statements, *asked]:
         [tree] = sqlglot.parse(text, read=session.dialect)
         tables = {table.name for table in tree.find_all(sqlglot.exp.Table)}
         assert tables <= {'or"ders', "st;age"}
         columns = {column.name for column in tree.find_all(sqlglot.exp.Column)}
-        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched"}
+        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched", *HISTORY_COLUMNS}
 
 
 def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):
     destination = for_connection(resolve("shop", {"shop": f"sqlite://{tmp_path}/shop.db"}))
-    columns = dict.fromkeys(PLAIN.columns, "INTEGER")
+    columns = dict.fromkeys((*PLAIN.columns, *HISTORY_COLUMNS), "INTEGER")
     variants = [
         PLAIN,
         replace(PLAIN, replaces_rows=True),
