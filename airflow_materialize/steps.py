@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +12,15 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.report import CheckReport, LoadReport, RunReport
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from airflow_materialize.destinations.base import Destination
     from airflow_materialize.execution.containment import Child
     from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.run_plan import RunPlan
-    from airflow_materialize.staged_file import Manifest, StagedFile
+    from airflow_materialize.staged_file import Manifest
     from airflow_materialize.workplace import Workplace
+
+LOAD_SECONDS, CHECK_SECONDS = 6 * 3600.0, 3600.0
+"""How long these steps may take, unless Airflow is told to watch over it."""
 
 _OUTCOMES: dict[str, Any] = {"staged": "data", "no_data": "no_data", "done": "script"}
 
@@ -78,7 +78,13 @@ def run_step(
 
 
 def load_step(
-    manifest: Manifest, workplace: Workplace, *, attempt: Attempt, execution_time: datetime, log: logging.Logger
+    manifest: Manifest,
+    workplace: Workplace,
+    *,
+    attempt: Attempt,
+    execution_time: datetime,
+    log: logging.Logger,
+    limit: float | None = LOAD_SECONDS,
 ) -> LoadReport:
     """Bring the staged file into the table with the strategy of the frozen run plan, in one transaction.
 
@@ -91,18 +97,21 @@ def load_step(
         attempt: This try at the load; a newer one is never overwritten by an older one.
         execution_time: When the DAG run started.
         log: Told of waiting, of changes of the schema, and of the outcome.
+        limit: How many seconds it may take; None where others watch over that.
 
     Raises:
-        TransientError: A lock, a lost connection: trying again is right.
+        TransientError: A lock, a lost connection, a signal: trying again is right.
         MaterializeError: The table cannot take the result, or the file is not what the manifest says.
         ChecksFailedError: Nothing was published, as checks fail.
     """
     from airflow_materialize.checks.asset import AssetChecks, publishes_after_checks
+    from airflow_materialize.destinations.stopping import limited
     from airflow_materialize.load.loader import already_loaded, load_nothing, load_table
+    from airflow_materialize.load.staging import SealedResult
     from airflow_materialize.staged_file import discard, open_verified
 
     plan, staged = manifest.plan, workplace.settings.staged_files
-    with _naming_the_table(plan):
+    with limited(f"load of {plan.asset.name}", limit), _naming_the_table(plan):
         destination = _destination(plan, workplace)
         checks = AssetChecks(destination, plan, execution_time)
         ask = checks.before_commit if publishes_after_checks(plan) else None
@@ -115,14 +124,20 @@ def load_step(
             if done:
                 return done
         with open_verified(file, staged, plan) as reader:
-            result = _Result(file, reader)
+            result = SealedResult(file, reader)
             report = load_table(result, destination, plan, attempt, before_commit=ask, progress=log.info)
         discard(staged, file)
         return report
 
 
 def check_step(
-    plan: RunPlan, workplace: Workplace, *, blocking: bool | None, execution_time: datetime, log: logging.Logger
+    plan: RunPlan,
+    workplace: Workplace,
+    *,
+    blocking: bool | None,
+    execution_time: datetime,
+    log: logging.Logger,
+    limit: float | None = CHECK_SECONDS,
 ) -> CheckReport:
     """Ask the table whether it keeps the asset's checks.
 
@@ -132,43 +147,21 @@ def check_step(
         blocking: Only the checks that others wait for (True), only the rest (False), or all (None).
         execution_time: When the DAG run started.
         log: Told of waiting.
+        limit: How many seconds it may take; None where others watch over that.
 
     Raises:
-        TransientError: A lock, a lost connection: trying again is right.
+        TransientError: A lock, a lost connection, a signal: trying again is right.
         MaterializeError: There is no such table or column. A check that fails raises nothing: it stands in the report.
     """
     from airflow_materialize.checks.asset import AssetChecks
+    from airflow_materialize.destinations.stopping import limited
 
-    destination = _destination(plan, workplace)
-    with destination.session(read_only=True, purpose=f"checks of {plan.asset.name}", progress=log.info) as session:
+    destination, purpose = _destination(plan, workplace), f"checks of {plan.asset.name}"
+    with (
+        limited(f"check of {plan.asset.name}", limit),
+        destination.session(read_only=True, purpose=purpose, progress=log.info) as session,
+    ):
         return AssetChecks(destination, plan, execution_time).ask(session, blocking=blocking)
-
-
-@dataclass(frozen=True)
-class _Result:
-    """A staged file that is open and verified, as a load reads it."""
-
-    file: StagedFile
-    reader: pa.ipc.RecordBatchFileReader
-
-    @property
-    def id(self) -> str:
-        return self.file.path
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self.reader.schema
-
-    @property
-    def rows(self) -> int:
-        return self.file.rows
-
-    @property
-    def sha256(self) -> str:
-        return self.file.sha256
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        return (self.reader.get_batch(index) for index in range(self.reader.num_record_batches))
 
 
 def _destination(plan: RunPlan, workplace: Workplace) -> Destination:

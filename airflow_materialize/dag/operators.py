@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from airflow.sdk import BaseOperator
 
 from airflow_materialize.dag.events import say
-from airflow_materialize.dag.loading import load_and_tell
+from airflow_materialize.dag.loading import execution_time, load_and_tell, own_limit
 from airflow_materialize.dag.policy import is_retried, narrowed, patience
 from airflow_materialize.errors import AssetError, MaterializeError, TransientError
 from airflow_materialize.settings import SECTION
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from airflow_materialize.definition.parsed import Asked, ParsedAsset, ParsedPipeline
     from airflow_materialize.execution.containment import Child
-    from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.run_plan import RunPlan
     from airflow_materialize.staged_file import Manifest
     from airflow_materialize.workplace import Workplace
@@ -214,7 +212,7 @@ class LoadOperator(Step):
     def do(self, context: Context) -> dict[str, Any]:
         """Load, and return the report as plain data."""
         manifest = self.manifest(context)
-        report = load_and_tell(self, context, manifest, _attempt_of(context), _execution_time(context))
+        report = load_and_tell(self, context, manifest)
         self.report = report.to_json()
         say(context, self.report, manifest.plan)
         return self.report
@@ -239,11 +237,12 @@ class CheckOperator(Step):
     def do(self, context: Context) -> dict[str, Any]:
         """Check, report each check in the log, and fail with all that fail."""
         from airflow_materialize.checks.scan import explain
-        from airflow_materialize.steps import check_step
+        from airflow_materialize.steps import CHECK_SECONDS, check_step
 
         plan, blocking = self.plan(context), None if self.asked else self.blocking
+        limit, started = own_limit(self, CHECK_SECONDS), execution_time(context)
         report = check_step(
-            plan, self.workplace(), blocking=blocking, execution_time=_execution_time(context), log=self.logger
+            plan, self.workplace(), blocking=blocking, execution_time=started, log=self.logger, limit=limit
         )
         self.report = report.to_json()
         for verdict in report.verdicts:
@@ -281,20 +280,8 @@ class GateOperator(Step):
             say(context, self.handed(context, "load"), self.manifest(context).plan)
 
 
-def _attempt_of(context: Context) -> Attempt:
-    from airflow_materialize.load.ledger import Attempt
-
-    task = context["ti"]
-    return Attempt(task.id.hex, task.try_number)
-
-
 def _tries_before(context: Context) -> int:
     """Return how often the step was tried since a person cleared it, this try left out."""
     task = context["ti"]
     # Airflow counts tries on after a clear, and adds the task's retries to them.
     return task.try_number - 1 - ((task.max_tries or 0) - (context["task"].retries or 0))
-
-
-def _execution_time(context: Context) -> datetime:
-    dag_run = context["dag_run"]
-    return dag_run.start_date or dag_run.run_after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -13,6 +13,7 @@ from airflow_materialize.destinations import MODULES
 from airflow_materialize.destinations.arrow import canonical
 from airflow_materialize.destinations.discretion import PassingError
 from airflow_materialize.destinations.spelling import Spelling, Table
+from airflow_materialize.destinations.stopping import current
 from airflow_materialize.errors import MaterializeError, TransientError
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class Session(Spelling):
     @abstractmethod
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one query and return all of its rows."""
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Let the statement that runs fail, from another thread. Nothing happens where none runs."""
 
     # What is there.
 
@@ -171,10 +176,14 @@ class Session(Spelling):
 
         Raises:
             UnknownOutcomeError: COMMIT failed.
+            TransientError: Whoever may stop this asked for it before COMMIT.
         """
         self.begin()
+        stop = current()
         try:
             yield
+            if stop:
+                stop.conclude()
         except BaseException:
             self._roll_back()
             raise
@@ -225,8 +234,20 @@ class Destination(ABC):
             MaterializeError: The name has more parts than a table has here.
         """
 
-    @abstractmethod
+    @contextmanager
     def session(
+        self, *, read_only: bool = False, purpose: str = "", progress: Progress | None = None
+    ) -> Iterator[Session]:
+        """Open a session as `open` does, and let its statements be stopped together with what this thread does."""
+        stop = current()
+        with (
+            self.open(read_only=read_only, purpose=purpose, progress=progress) as session,
+            stop.holding(session) if stop else nullcontext(),
+        ):
+            yield session
+
+    @abstractmethod
+    def open(
         self, *, read_only: bool = False, purpose: str = "", progress: Progress | None = None
     ) -> AbstractContextManager[Session]:
         """Open the connection, wait in its queue where it has one, and close it at the end.

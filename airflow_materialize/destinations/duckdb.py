@@ -85,6 +85,9 @@ class DuckDBSession(Session):
             columns = relation.to_arrow_table().columns
             return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
+    def interrupt(self) -> None:  # noqa: D102
+        self._connection.interrupt()
+
     def name_of(self, table: Table) -> str:  # noqa: D102
         # Always in full: "raw"."orders" is ambiguous in a database file that is itself called raw.
         full = Table(table.name, table.schema or self._schema, table.catalog or self._catalog)
@@ -216,7 +219,7 @@ class DuckDB(Destination):
         return Table(table, schema, catalog)
 
     @contextmanager
-    def session(  # noqa: D102
+    def open(  # noqa: D102
         self, *, read_only: bool = False, purpose: str = "", progress: Progress | None = None
     ) -> Iterator[Session]:
         hook = self.connection.hook(read_only=True if read_only else None) if self.connection.hook else None

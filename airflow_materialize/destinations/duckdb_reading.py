@@ -54,9 +54,6 @@ class DuckDBReader(Reader):
         yield pa.RecordBatch.from_pylist([], schema=reader.schema)
         yield from _each(reader)
 
-    def interrupt(self) -> None:  # noqa: D102
-        self._connection.interrupt()
-
     def _reader(self, sql: str, parameters: Parameters) -> pa.RecordBatchReader:
         with translated():
             kinds = [statement.type for statement in self._connection.extract_statements(sql)]

@@ -43,7 +43,3 @@ class Reader(ABC):
             MaterializeError: The database refuses it.
             TransientError: The same, and another try may do; or it was interrupted.
         """
-
-    @abstractmethod
-    def interrupt(self) -> None:
-        """Let the statement that runs fail, from another thread. Nothing happens where none runs."""

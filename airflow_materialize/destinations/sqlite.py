@@ -58,6 +58,9 @@ class SQLiteSession(Session):
         with translated(), closing(self._waited(sql, parameters)) as cursor:
             return cursor.fetchall()
 
+    def interrupt(self) -> None:  # noqa: D102
+        self._connection.interrupt()
+
     def name_of(self, table: Table) -> str:  # noqa: D102
         return super().name_of(Table(table.name, table.schema or "main"))
 
@@ -197,7 +200,7 @@ class SQLite(Destination):
         return Table(name)
 
     @contextmanager
-    def session(  # noqa: D102
+    def open(  # noqa: D102
         self, *, read_only: bool = False, purpose: str = "", progress: Progress | None = None
     ) -> Iterator[Session]:
         del purpose  # SQLite has no place to tell it.

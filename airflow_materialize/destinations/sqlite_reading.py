@@ -48,9 +48,6 @@ class SQLiteReader(Reader):
                 yield batch
                 step = max(1, min(_MOST_ROWS, BATCH_BYTES * len(rows) // max(batch.nbytes, 1)))
 
-    def interrupt(self) -> None:  # noqa: D102
-        self._connection.interrupt()
-
     def _cursor(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
         try:
             with translated():

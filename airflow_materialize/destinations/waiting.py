@@ -7,11 +7,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_materialize.destinations.stopping import current
 from airflow_materialize.errors import MaterializeError, TransientError
 
 if TYPE_CHECKING:
@@ -23,18 +22,6 @@ PROGRESS_SECONDS = 10.0
 """How often the log hears of a wait."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
-
-_STOP: ContextVar[Event | None] = ContextVar("stop", default=None)
-
-
-@contextmanager
-def stoppable(stop: Event) -> Iterator[None]:
-    """End every wait of this thread as soon as the event is set."""
-    token = _STOP.set(stop)
-    try:
-        yield
-    finally:
-        _STOP.reset(token)
 
 
 def wait_for(
@@ -53,7 +40,7 @@ def wait_for(
     """
     start = told = time.monotonic()
     pause = _FIRST_PAUSE
-    stop = _STOP.get()
+    stop = current()
     while (got := attempt()) is None:
         now = time.monotonic()
         if now - start >= limit:
@@ -61,9 +48,8 @@ def wait_for(
         if progress and now - told >= PROGRESS_SECONDS:
             progress(f"Waiting: {blocker()} ({now - start:.0f} s so far)")
             told = now
-        if stop is None:
-            time.sleep(pause)
-        elif stop.wait(pause):
+        time.sleep(pause)
+        if stop and stop.reason:
             raise TransientError(f"{blocker()}; nobody waits any longer")
         pause = min(pause * 2, _LONGEST_PAUSE)
     return got

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_materialize.destinations.reading import ReadOnlyError
-from airflow_materialize.destinations.waiting import stoppable
+from airflow_materialize.destinations.stopping import Stop, stoppable
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.desk import UnlistedConnectionError
 from airflow_materialize.sdk.wire import Message, WireError, receive, send
@@ -35,7 +35,7 @@ class Broker:
         self._desk = desk
         self._log = log
         self._ours, self._theirs = socket.socketpair()
-        self._stop = threading.Event()
+        self._stop = Stop()
         self._thread: threading.Thread | None = None
 
     @property
@@ -59,7 +59,7 @@ class Broker:
 
     def __exit__(self, *_: object) -> None:
         """Answer no longer. A statement that runs is cancelled."""
-        self._stop.set()
+        self._stop.ask("the asset has ended")
         with suppress(OSError):
             self._ours.shutdown(socket.SHUT_RDWR)
         if self._thread:
@@ -71,14 +71,14 @@ class Broker:
         overdue = time.monotonic() + _PATIENCE_SECONDS
         while thread.is_alive() and time.monotonic() < overdue:
             # It may be between two statements when it is interrupted.
-            self._desk.interrupt()
+            self._stop.interrupt()
             thread.join(_POLL_SECONDS)
         if thread.is_alive():
             self._log.warning("a statement of query() does not end; its connection stays open until this process ends")
 
     def _serve(self) -> None:
         with stoppable(self._stop):
-            while not self._stop.is_set():
+            while not self._stop.reason:
                 try:
                     question = receive(self._ours)
                     if question is None:

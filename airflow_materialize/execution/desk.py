@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,6 @@ from airflow_materialize.sdk.values import decode
 if TYPE_CHECKING:
     from airflow_materialize.connections import Connection
     from airflow_materialize.destinations.base import Destination, Session
-    from airflow_materialize.destinations.reading import Reader
     from airflow_materialize.sdk.wire import Message
 
 # User code that writes a new text into each statement must not fill the worker's memory.
@@ -87,8 +85,6 @@ class Desk:
         self._statements: dict[tuple[str, str, str], None] = {}
         self._tables: dict[tuple[str, str], None] = {}
         self._warned: set[str] = set()
-        self._lock = threading.Lock()
-        self._reader: Reader | None = None
 
     def answer(self, question: Message) -> Spool:
         """Run what is asked for and return its rows.
@@ -118,10 +114,7 @@ class Desk:
             ):
                 statement = self._statement(question, destination, session)
                 self._warn(connection, statement, session.dialect)
-                with (
-                    self._reading(session.reader()) as reader,
-                    closing(reader.batches(statement.sql, statement.parameters)) as batches,
-                ):
+                with closing(session.reader().batches(statement.sql, statement.parameters)) as batches:
                     spool.fill(batches, self._bounds if whole else Bounds())
         except BaseException:
             spool.close()
@@ -137,12 +130,6 @@ class Desk:
     def masked(self, text: str) -> str:
         """Return a text for user code, without a secret in it."""
         return self._redact(text)
-
-    def interrupt(self) -> None:
-        """Let the statement that runs fail."""
-        with self._lock:
-            if self._reader:
-                self._reader.interrupt()
 
     def reads(self) -> list[str]:
         """Return the tables that were read: as the statements name them; those of another connection as URIs."""
@@ -180,16 +167,6 @@ class Desk:
         if not body["sql"].strip():
             raise MaterializeError("the statement is empty")
         return _Statement(body["sql"], _bound(_parameters(body.get("params")), session))
-
-    @contextmanager
-    def _reading(self, reader: Reader) -> Iterator[Reader]:
-        with self._lock:
-            self._reader = reader
-        try:
-            yield reader
-        finally:
-            with self._lock:
-                self._reader = None
 
     def _warn(self, connection: Connection, statement: _Statement, dialect: str) -> None:
         """Warn of what is most likely a mistake, once each."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import checked_cast
+
+if TYPE_CHECKING:
+    from airflow_materialize.manifest import StagedFile
 
 ROW_NUMBER = pa.int64()
 """The type of a row's number."""
@@ -37,6 +40,38 @@ class Source(Protocol):
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the result from its beginning; may be called again."""
+
+
+@dataclass(frozen=True)
+class SealedResult:
+    """A staged file that is open and verified, as a source.
+
+    Attributes:
+        file: What the manifest says of it.
+        reader: Its batches.
+    """
+
+    file: StagedFile
+    reader: pa.ipc.RecordBatchFileReader
+
+    @property
+    def id(self) -> str:  # noqa: D102
+        return self.file.path
+
+    @property
+    def schema(self) -> pa.Schema:  # noqa: D102
+        return self.reader.schema
+
+    @property
+    def rows(self) -> int:  # noqa: D102
+        return self.file.rows
+
+    @property
+    def sha256(self) -> str:  # noqa: D102
+        return self.file.sha256
+
+    def batches(self) -> Iterator[pa.RecordBatch]:  # noqa: D102
+        return (self.reader.get_batch(index) for index in range(self.reader.num_record_batches))
 
 
 @dataclass(frozen=True)
