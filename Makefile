@@ -36,5 +36,5 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "airflow-materialize needs CPython 3.11 to 3.13: make PYTHON=/path/to/python3.12 …"; exit 1; }
 	test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^uv==' constraints.txt); }
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev -e '.[sqlite]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev -e '.[postgres,sqlite]'
 	@touch $@

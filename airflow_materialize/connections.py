@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,7 @@ from airflow_materialize.settings import SECTION
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _EMBEDDED = frozenset({"duckdb", "sqlite"})
+_SAME_TYPE = {"postgresql": "postgres", "mariadb": "mysql"}
 # A scheme has two letters at least, so that a drive letter or a plain path is never taken for one.
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<rest>.*)", re.DOTALL)
 
@@ -29,8 +31,8 @@ class Connection:
         conn_type: `duckdb`, `sqlite`, …
         host: The path of an embedded database, or the server.
         extra: The connection's extra fields. They may hold secrets and are never shown.
-        hook: Makes Airflow's hook for this connection id, of the parameters of that kind of hook; None for an
-            override by URL.
+        hook: Makes Airflow's hook for this connection id, of the parameters of that kind of hook; None where a URL
+            names a file, which needs no Airflow.
         login, password, port, schema: As Airflow has them; the password is never shown.
     """
 
@@ -67,7 +69,8 @@ def resolve(conn_id: str, overrides: Mapping[str, str] = _NOTHING) -> Connection
     Args:
         conn_id: The id that the header names.
         overrides: A URL for some ids, as `duckdb:///srv/shop.duckdb`, `duckdb:shop.duckdb` (relative to the working
-            directory) or `sqlite:///srv/shop.db`. These need no Airflow.
+            directory) or `sqlite:///srv/shop.db`. These need no Airflow. `postgres://user:password@host/database` is
+            opened by the hook of its kind.
 
     Raises:
         MaterializeError: There is no such connection, or it is not usable as it is written.
@@ -136,7 +139,7 @@ def _from_url(conn_id: str, url: str) -> Connection:
     if match is None:
         # The text is not shown: a URL may carry a password.
         raise _refused(f"The override of connection {conn_id!r} is no URL", "duckdb:///srv/shop.duckdb")
-    conn_type, path = match["scheme"].lower(), match["rest"]
+    conn_type, path = _plain_type(match["scheme"]), match["rest"]
     if conn_type not in _EMBEDDED:
         return _from_server_url(conn_id, conn_type, url.strip())
     if path.startswith("//"):
@@ -161,7 +164,7 @@ def _from_server_url(conn_id: str, conn_type: str, url: str) -> Connection:
         # What is wrong with it may show a part of a password.
         hint = f"{conn_type}://user:password@host:5432/database, with %40 for an @ in the password"
         raise _refused(f"The override of connection {conn_id!r} is no URL", hint) from None
-    return Connection(
+    found = Connection(
         conn_id,
         conn_type,
         host=unquote(parts.hostname or ""),
@@ -171,6 +174,34 @@ def _from_server_url(conn_id: str, conn_type: str, url: str) -> Connection:
         port=port,
         schema=unquote(parts.path.lstrip("/")),
     )
+    return replace(found, hook=_late_hook_maker(found))
+
+
+def _plain_type(conn_type: str) -> str:
+    """Return the type as Airflow has it, whatever else the same thing is called."""
+    plain = conn_type.lower().replace("-", "_")
+    return _SAME_TYPE.get(plain, plain)
+
+
+def _late_hook_maker(found: Connection) -> Callable[..., Any]:
+    """Return what makes the hook of a server's URL. Airflow is imported then, and knows nothing of the connection."""
+
+    def hook(**parameters: Any) -> Any:
+        from airflow.sdk import Connection as AirflowConnection
+
+        connection = AirflowConnection(
+            conn_id=found.conn_id,
+            conn_type=found.conn_type,
+            host=found.host or None,
+            login=found.login or None,
+            password=found.password or None,
+            schema=found.schema or None,
+            port=found.port,
+            extra=json.dumps(dict(found.extra)),
+        )
+        return _hook_maker(connection)(connection=connection, **parameters)
+
+    return hook
 
 
 def _variable(conn_id: str) -> str:
@@ -199,7 +230,7 @@ def _from_airflow(conn_id: str) -> Connection | None:
         raise _refused(f"Connection {conn_id!r} has no type", 'set conn_type, as {"conn_type": "duckdb", …}')
     return Connection(
         conn_id,
-        found.conn_type,
+        _plain_type(found.conn_type),
         found.host or "",
         found.extra_dejson,
         _hook_maker(found),

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_materialize.destinations import MODULES
 from airflow_materialize.destinations.arrow import canonical
 from airflow_materialize.destinations.discretion import PassingError
-from airflow_materialize.destinations.spelling import Spelling, Table
+from airflow_materialize.destinations.spelling import Table
 from airflow_materialize.destinations.stopping import current
+from airflow_materialize.destinations.tables import Tables
 from airflow_materialize.errors import MaterializeError, TransientError
 
 if TYPE_CHECKING:
@@ -57,15 +58,11 @@ class Capabilities:
     schemas: bool = True
 
 
-class Session(Spelling):
+class Session(Tables):
     """One open connection to a destination. All SQL goes through it; values are always bound.
 
     Whatever the driver raises comes out as a MaterializeError, or a TransientError where it may pass by itself.
     """
-
-    @abstractmethod
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
-        """Run one statement and return the number of rows it touched (0 where that has no meaning)."""
 
     @abstractmethod
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -74,6 +71,16 @@ class Session(Spelling):
     @abstractmethod
     def interrupt(self) -> None:
         """Let the statement that runs fail, from another thread. Nothing happens where none runs."""
+
+    def lock(self, table: Table) -> None:
+        """Hold the lock of a table until the transaction ends; the table need not exist.
+
+        A load takes the lock of its table first of all, and that of the ledger only where it has to make it. A database
+        that lets in one writer at a time has nothing to do here.
+
+        Raises:
+            TransientError: The wait for who holds it was too long. It is named.
+        """
 
     # What is there.
 
@@ -92,6 +99,10 @@ class Session(Spelling):
     @abstractmethod
     def arrow_types(self, table: Table) -> dict[str, pa.DataType]:
         """Return the Arrow type that holds what each column of an existing table holds."""
+
+    def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: ARG002
+        """Whether the database itself keeps any two rows from having the same values in exactly these columns."""
+        return False
 
     # Types.
 
@@ -131,16 +142,6 @@ class Session(Spelling):
 
     # Changes.
 
-    def create_schema(self, table: Table) -> None:
-        """Create the schema that the table lives in, where it is missing."""
-        if table.schema:
-            parts = (self.quote(part) for part in (table.catalog, table.schema) if part)
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(parts)}")
-
-    def create_table(self, table: Table, columns: Mapping[str, str]) -> None:
-        """Create a table of these columns, each with its type and what else defines it."""
-        self.execute(f"CREATE TABLE {self.name_of(table)} ({self.definitions(columns)})")
-
     @abstractmethod
     def create_staging(self, columns: Mapping[str, str], keys: Sequence[str]) -> Table:
         """Create this session's empty staging table.
@@ -149,22 +150,6 @@ class Session(Spelling):
             columns: Its columns with their types.
             keys: The columns that it will be searched by.
         """
-
-    def drop_table(self, table: Table) -> None:
-        """Drop a table."""
-        self.execute(f"DROP TABLE {self.name_of(table)}")
-
-    def add_column(self, table: Table, name: str, definition: str) -> None:
-        """Add a column to a table. Rows that are there get its default."""
-        self.execute(f"ALTER TABLE {self.name_of(table)} ADD COLUMN {self.quote(name)} {definition}")
-
-    def drop_column(self, table: Table, name: str) -> None:
-        """Drop a column of a table."""
-        self.execute(f"ALTER TABLE {self.name_of(table)} DROP COLUMN {self.quote(name)}")
-
-    def change_type(self, table: Table, name: str, sql_type: str) -> None:
-        """Change a column to a type that holds all of its values."""
-        self.execute(f"ALTER TABLE {self.name_of(table)} ALTER COLUMN {self.quote(name)} TYPE {sql_type}")
 
     @abstractmethod
     def bulk(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:

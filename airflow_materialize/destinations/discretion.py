@@ -33,6 +33,10 @@ class PassingError(TransientError):
         self.brief = brief
 
 
+class RepeatableError(PassingError):
+    """The database gave up the transaction, or was lost: nothing of it is left, and the same may go through at once."""
+
+
 @contextmanager
 def discreet(columns: Iterable[Column]) -> Iterator[None]:
     """Cut the words of the database short where a column is sensitive: they may show its values.
@@ -48,4 +52,5 @@ def discreet(columns: Iterable[Column]) -> Iterator[None]:
         if not secret or not error.brief:
             raise
         kind = TransientError if isinstance(error, TransientError) else MaterializeError
-        raise kind(f"{error.brief} (its text is not shown: {secret} is sensitive)") from None
+        text = f"{error.brief} (its text is not shown: {secret} is sensitive)"
+        raise kind(text, unchanged=error.unchanged) from None

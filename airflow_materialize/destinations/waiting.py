@@ -55,6 +55,19 @@ def wait_for(
     return got
 
 
+def rest(seconds: float) -> None:
+    """Do nothing for a while.
+
+    Raises:
+        TransientError: The wait was stopped.
+    """
+    until, stop = time.monotonic() + seconds, current()
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _LONGEST_PAUSE))
+        if stop and stop.reason:
+            raise TransientError("nobody waits any longer")
+
+
 @contextmanager
 def queue(
     path: Path, *, shared: bool, purpose: str = "", limit: float, progress: Progress | None = None

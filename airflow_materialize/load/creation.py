@@ -22,19 +22,21 @@ if TYPE_CHECKING:
     from airflow_materialize.load.staging import StagedColumn
 
 
-def apply_schema(session: Session, table: Table, plan: SchemaPlan) -> None:
-    """Bring the table to the plan's columns.
+def apply_schema(session: Session, table: Table, plan: SchemaPlan) -> Table:
+    """Bring the table to the plan's columns, and return the table that takes the rows.
+
+    It is the table itself, unless the destination fills another one first to put it in the place of this.
 
     Raises:
         MaterializeError: The database refuses a column, or rows that are there would have NULL in one that must not.
     """
     diff, definitions = plan.diff, _definitions(session, plan)
     if diff.created or diff.swapped:
-        if diff.swapped:
-            session.drop_table(table)
         with _naming_collations(table, [*plan.declared.values()]):
+            if diff.swapped:
+                return session.swap(table, definitions, {name: new for name, (_, new) in diff.changed.items()})
             session.create_table(table, definitions)
-        return
+        return table
     for name in diff.added:
         column = plan.declared.get(session.fold(name))
         if column and not column.nullable and not column.default and _has_rows(session, table):
@@ -48,6 +50,7 @@ def apply_schema(session: Session, table: Table, plan: SchemaPlan) -> None:
         session.change_type(table, name, kind)
     for name in diff.dropped:
         session.drop_column(table, name)
+    return table
 
 
 def create_staging(session: Session, table: Table, columns: Sequence[StagedColumn], keys: Sequence[str]) -> Table:

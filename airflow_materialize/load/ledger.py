@@ -95,12 +95,18 @@ class Ledger:
         self.target = session.fold(str(target))
 
     def create(self) -> None:
-        """Create the ledger where it is missing.
+        """Create the ledger, and the schema that it is in, where they are missing.
+
+        Loads of several tables may come here at once: one of them makes it, the others wait.
 
         Raises:
             MaterializeError: There is one that is not ours, or of another version.
         """
         columns = self._session.columns(self._place)
+        if columns is None:
+            self._session.lock(self._place)
+            self._session.create_schema(self._place)
+            columns = self._session.columns(self._place)
         if columns is None:
             types = {name: self._session.column_type(kind) for name, kind in _COLUMNS.items()}
             types["load_key"] += " PRIMARY KEY"

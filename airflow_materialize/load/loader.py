@@ -11,6 +11,7 @@ from airflow_materialize.definition.materialization import STRATEGIES
 from airflow_materialize.destinations.base import UnknownOutcomeError
 from airflow_materialize.destinations.discretion import discreet
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.load.again import again
 from airflow_materialize.load.changes import SchemaPlan
 from airflow_materialize.load.creation import apply_schema, create_staging
 from airflow_materialize.load.hooks import read_hooks, run_hooks
@@ -49,7 +50,8 @@ def load_table(
 ) -> LoadReport:
     """Load a staged result into its table, by the plan's strategy.
 
-    Everything happens in one transaction, the ledger row included: the table is as before, or as after.
+    Everything happens in one transaction, the ledger row included: the table is as before, or as after. A transaction
+    that the database gives up, as in a deadlock, is done again.
 
     Args:
         source: The result.
@@ -65,16 +67,22 @@ def load_table(
         TransientError: The database was not to be had, or lost. Another try may do.
     """
     table, say = destination.table(plan.asset.name), progress or log.info
-    started, report = time.monotonic(), None
-    with unchanged(table), discreet(plan.asset.columns):
-        _check_asset(destination, plan, table)
+    started = time.monotonic()
+
+    def once() -> LoadReport:
+        report = None
         try:
             with destination.session(purpose=f"load of {table}", progress=say) as session, session.transaction():
                 report = _Load(session, table, source, plan, attempt, say).run(before_commit)
         except UnknownOutcomeError as error:
-            settle(destination, plan, source, attempt, error)
-    if report is None:
-        raise MaterializeError(f"The load of {table} ended without a result")
+            settle(destination, plan, source, attempt, error, say)
+        if report is None:
+            raise MaterializeError(f"The load of {table} ended without a result")
+        return report
+
+    with discreet(plan.asset.columns), unchanged(table):
+        _check_asset(destination, plan, table)
+        report = again(once, say)
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
@@ -99,9 +107,10 @@ def load_nothing(
         MaterializeError: The table cannot be created.
     """
     table, say = destination.table(plan.asset.name), progress or log.info
-    started, changes, total = time.monotonic(), [], 0
-    purpose, checks = f"load of {table}", None
-    with unchanged(table), discreet(plan.asset.columns):
+    started, purpose = time.monotonic(), f"load of {table}"
+
+    def once() -> LoadReport:
+        changes, total, checks = [], 0, None
         with destination.session(read_only=True, purpose=purpose, progress=say) as session:
             exists = session.kind(table) != ""
             total = count_rows(session, table) if exists else 0
@@ -110,7 +119,7 @@ def load_nothing(
                 checks = before_commit(session, table)
         if schema:
             with destination.session(purpose=purpose, progress=say) as session, session.transaction():
-                session.create_schema(table)
+                session.lock(table)
                 if session.kind(table) == "":
                     ledger = Ledger(session, table)
                     ledger.create()
@@ -118,10 +127,13 @@ def load_nothing(
                     apply_schema(session, table, schema)
                     changes = schema.diff.sentences()
                 checks = before_commit(session, table) if before_commit else None
-    report = LoadReport(
-        str(table), plan.strategy, "no_data", materialized=bool(changes), rows_total=total, schema_changes=changes,
-        checks=checks,
-    )  # fmt: skip
+        return LoadReport(
+            str(table), plan.strategy, "no_data", materialized=bool(changes), rows_total=total, schema_changes=changes,
+            checks=checks,
+        )  # fmt: skip
+
+    with discreet(plan.asset.columns), unchanged(table):
+        report = again(once, say)
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
@@ -138,10 +150,10 @@ class _Load:
 
     def run(self, before_commit: BeforeCommit | None) -> LoadReport:
         ledger = Ledger(self.session, self.table)
+        self.session.lock(self.table)
         if done := self._decided(ledger):
             return replace(done, checks=before_commit(self.session, self.table) if before_commit else None)
         before, after = read_hooks(self.plan, self.session.dialect)
-        self.session.create_schema(self.table)
         ledger.create()
         is_new = self.session.kind(self.table) == ""
         run_hooks(self.session, before)
@@ -247,10 +259,12 @@ class _Load:
             self.say(f"{self.table}: {doubled} rows of the result gave way to a later one of the same key")
         check_keys(session, staging, keys)
         check_bounds(session, staging, plan, keys)
-        apply_schema(session, self.table, schema)
-        publication = plan_publication(session, self.table, staging, plan, schema, keys)
+        filled = apply_schema(session, self.table, schema)
+        publication = plan_publication(session, filled, staging, plan, schema, keys)
         check_reach(session, publication, keys)
         counts = publish(session, plan.strategy, publication, staged - doubled)
+        if filled != self.table:
+            session.end_swap(self.table, filled)
         session.drop_table(staging)
         return replace(counts, doubled=doubled)
 

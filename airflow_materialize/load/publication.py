@@ -141,9 +141,16 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
         MaterializeError: The counts do not add up. Rolled back, nothing has changed.
     """
     history = STRATEGIES[strategy].history
-    matched = session.rows(matched_rows(session, publication))[0][0] if publication.keys and not history else 0
     counted = {"deleted": 0, "updated": 0, "inserted": 0, "": 0}
-    for statement in statements_for(strategy, session, publication):
+    statements = statements_for(strategy, session, publication)
+    counts_itself = any(statement.counts == "merged" for statement in statements)
+    matched = 0
+    if publication.keys and not history and not counts_itself:
+        [(matched,)] = session.rows(matched_rows(session, publication))
+    for statement in statements:
+        if statement.counts == "merged":
+            [(updated, inserted)] = session.rows(statement.sql, statement.parameters)
+            return _merged(publication, rows, updated, inserted)
         counted[statement.counts] += session.execute(statement.sql, statement.parameters)
     if history:
         [(current,)] = session.rows(current_rows(session, publication))
@@ -162,6 +169,11 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
             hint="remove the doubled rows, or rebuild the table by a full refresh",
         )
     return Counts(updated=counted["updated"], inserted=inserted)
+
+
+def _merged(publication: Publication, rows: int, updated: int, inserted: int) -> Counts:
+    _check(updated + inserted <= rows, publication, f"{updated} and {inserted} rows came of {rows}")
+    return Counts(updated=updated, inserted=inserted)
 
 
 def _check(right: bool, publication: Publication, found: str) -> None:  # noqa: FBT001

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from airflow_materialize.destinations.base import UnknownOutcomeError
-from airflow_materialize.destinations.discretion import PassingError
+from airflow_materialize.destinations.discretion import PassingError, RepeatableError
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.load.again import again
 from airflow_materialize.load.ledger import Attempt, Entry, Ledger
 from airflow_materialize.report import CheckReport, LoadReport
 
 if TYPE_CHECKING:
-    from airflow_materialize.destinations.base import Destination, Session, Table
+    from airflow_materialize.destinations.base import Destination, Progress, Session, Table
     from airflow_materialize.load.staging import Source
     from airflow_materialize.plan.run_plan import RunPlan
 
@@ -49,18 +50,39 @@ def already_loaded(
 
 
 def settle(
-    destination: Destination, plan: RunPlan, source: Source, attempt: Attempt, error: UnknownOutcomeError
+    destination: Destination,
+    plan: RunPlan,
+    source: Source,
+    attempt: Attempt,
+    error: UnknownOutcomeError,
+    say: Progress,
 ) -> None:
     """Ask the ledger whether a COMMIT that failed was kept.
 
     Raises:
-        TransientError: It was not.
+        RepeatableError: It was not, as the connection was lost.
+        PassingError: It was not, for another reason.
+        UnknownOutcomeError: Nobody knows, as the ledger cannot be asked.
     """
     table = destination.table(plan.asset.name)
-    with destination.session(read_only=True, purpose=f"ledger of {table}") as session:
-        entry = Ledger(session, table).find(plan.load_key) if session.kind(table) else None
+
+    def ask() -> Entry | None:
+        with destination.session(read_only=True, purpose=f"ledger of {table}") as session:
+            # Who still commits holds the lock: its row would not be seen yet.
+            session.lock(table)
+            return Ledger(session, table).find(plan.load_key) if session.kind(table) else None
+
+    try:
+        entry = again(ask, say)
+    except MaterializeError as failure:
+        raise UnknownOutcomeError(
+            f"{error.message}. Whether {table} was changed is not known, as the ledger cannot be asked:"
+            f" {failure.message}",
+            brief=error.brief,
+        ) from error
     if entry is None or (entry.attempt, entry.staged_file, entry.sha256) != (attempt, source.id, source.sha256):
-        raise PassingError(error.message, brief=error.brief) from error
+        kind = RepeatableError if isinstance(error.__cause__, RepeatableError) else PassingError
+        raise kind(error.message, brief=error.brief) from error
 
 
 def report_of(session: Session, table: Table, entry: Entry) -> LoadReport:

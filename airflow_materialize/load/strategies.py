@@ -4,71 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from airflow_materialize.definition.materialization import HISTORY_COLUMNS
+from airflow_materialize.destinations.publishing import Publication, Statement
 from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
-    from airflow_materialize.destinations.base import Session, Table
+    from airflow_materialize.destinations.base import Session
 
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement of a strategy.
-
-    Attributes:
-        sql: With `?` for each parameter.
-        parameters: Values to bind.
-        counts: What the rows that it touches are to the report.
-    """
-
-    sql: str
-    parameters: tuple[Any, ...] = ()
-    counts: Literal["", "deleted", "updated", "inserted"] = ""
-
-
-@dataclass(frozen=True)
-class Publication:
-    """A result in its staging table, on its way into the table.
-
-    Attributes:
-        target, staging: The two tables.
-        columns: The columns that both have.
-        filled: Columns of the table alone, with the expression that new rows get there.
-        keys: The primary key, for a merge.
-        null_keys: Those of its columns in which NULL matches NULL.
-        predicate: A further condition on `target` and `source` for a match; empty where there is none.
-        updates: The columns that a merge changes in matched rows.
-        expressions: What it sets some of them to, of `target` and `source`; the others take the result's value.
-        replaces_rows: Whether a merge may replace matched rows whole, as it changes all that is not key.
-        incremental_key: The column by which rows belong together in time; empty where there is none.
-        bounds: The half-open interval as values of that column, where it says which rows are replaced.
-        load_key_column: The column that names the load of each row; empty where there is none.
-        load_key: This load's key.
-        compared: The columns in which a new version of a row differs from the current one.
-        moment: Since when a row that the result lacks is no longer current.
-    """
-
-    target: Table
-    staging: Table
-    columns: tuple[str, ...]
-    filled: Mapping[str, str] = field(default_factory=dict)
-    keys: tuple[str, ...] = ()
-    null_keys: frozenset[str] = frozenset()
-    predicate: str = ""
-    updates: tuple[str, ...] = ()
-    expressions: Mapping[str, str] = field(default_factory=dict)
-    replaces_rows: bool = False
-    incremental_key: str = ""
-    bounds: tuple[Any, Any] | None = None
-    load_key_column: str = ""
-    load_key: str = ""
-    compared: tuple[str, ...] = ()
-    moment: Any = None
-
+__all__ = ["Publication", "Statement", "matched_rows", "statements_for", "strategy_names", "unreached_rows"]
 
 Strategy = Callable[["Session", Publication], list[Statement]]
 _STRATEGIES: dict[str, Strategy] = {}
@@ -90,14 +36,18 @@ def strategy_names() -> tuple[str, ...]:
 
 
 def statements_for(name: str, session: Session, publication: Publication) -> list[Statement]:
-    """Return the statements that apply a strategy.
+    """Return the statements that apply a strategy: the destination's own where it has them, else the portable ones.
+
+    A session has its own in a method of the same name as the function here, which returns None where they do not fit.
 
     Raises:
         MaterializeError: There is no such strategy.
     """
     if name not in _STRATEGIES:
         raise MaterializeError(f"{name!r} is no strategy", hint=f"one of: {', '.join(strategy_names())}")
-    return _STRATEGIES[name](session, publication)
+    portable = _STRATEGIES[name]
+    own = getattr(session, portable.__name__, None)
+    return (own and own(publication)) or portable(session, publication)
 
 
 @strategy("create+replace")

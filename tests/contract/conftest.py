@@ -15,6 +15,7 @@ import pytest
 
 from airflow_materialize.connections import resolve
 from airflow_materialize.definition.asset import Asset
+from airflow_materialize.destinations import MODULES
 from airflow_materialize.destinations.base import Destination, Table, for_connection
 from airflow_materialize.load.ledger import Attempt
 from airflow_materialize.load.loader import load_nothing, load_table
@@ -65,12 +66,18 @@ class Warehouse:
     destination: Destination
     folder: Path
     path: Path
+    url: str
     loads: int = 0
     said: list[str] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
         return self.destination.conn_type
+
+    @property
+    def default_schema(self) -> str:
+        """The schema of names without one, with its dot; empty where there are no schemas."""
+        return {"duckdb": "main.", "postgres": "public."}.get(self.kind, "")
 
     def plan(
         self, strategy: str = "create+replace", *, name: str = "raw.orders", run: str = "run", **changes: Any
@@ -142,35 +149,45 @@ class Warehouse:
             return session.columns(self.table(name))
 
     def ledger(self, columns: str = "*") -> list[tuple[Any, ...]]:
-        name = "raw._materialize_loads" if self.kind == "duckdb" else "_materialize_loads"
-        return self.rows(name, columns)
+        return self.rows(self.ledger_name, columns)
+
+    @property
+    def ledger_name(self) -> str:
+        return "raw._materialize_loads" if self.destination.capabilities.schemas else "_materialize_loads"
 
     def run(self, *statements: str) -> None:
         """Do something behind the loader's back; `{t}` is the table, `{i}` its name where an index names it."""
         with self.destination.session() as session:
             name = session.name_of(self.table())
-            indexed = session.quote("raw.orders") if self.kind == "sqlite" else name
+            indexed = name if self.destination.capabilities.schemas else session.quote("raw.orders")
             for statement in statements:
                 session.execute(statement.replace("{t}", name).replace("{i}", indexed))
 
 
 @pytest.fixture
-def make_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Warehouse]:
+def make_warehouse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_database: Callable[[str], str]
+) -> Callable[..., Warehouse]:
     def make(kind: str, way: str = "url") -> Warehouse:
         folder = tmp_path / f"{kind}-{way}"
         folder.mkdir()
         path = folder / "shop.db"
+        url = f"{kind}://{path}" if kind in EMBEDDED else empty_database(kind)
         if way == "url":
-            connection = resolve("warehouse", {"warehouse": f"{kind}://{path}"})
+            connection = resolve("warehouse", {"warehouse": url})
         else:
-            monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": kind, "host": str(path)}))
+            as_airflow_has_it = json.dumps({"conn_type": kind, "host": str(path)}) if kind in EMBEDDED else url
+            monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", as_airflow_has_it)
             connection = resolve("warehouse")
-        return Warehouse(for_connection(connection), folder, path)
+        return Warehouse(for_connection(connection), folder, path, url)
 
     return make
 
 
-@pytest.fixture(params=["duckdb", "sqlite"])
+EMBEDDED = {"duckdb", "sqlite"}
+
+
+@pytest.fixture(params=MODULES)
 def warehouse(request: pytest.FixtureRequest, make_warehouse: Callable[..., Warehouse]) -> Warehouse:
     return make_warehouse(request.param)
 

@@ -76,7 +76,7 @@ def start(nursery, warehouse):
     def load(plan, file, number=1):
         outcome = warehouse.folder / f"{next(count)}.outcome"
         order = {"plan": plan.to_json(), "file": str(file.path), "try": number, "outcome": str(outcome)}
-        print(json.dumps(order | {"url": f"{warehouse.kind}://{warehouse.path}"}), file=nursery.stdin, flush=True)
+        print(json.dumps(order | {"url": warehouse.url}), file=nursery.stdin, flush=True)
         return Load(int(nursery.stdout.readline()), outcome)
 
     return load

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from airflow_materialize.destinations.discretion import RepeatableError
 from airflow_materialize.errors import MaterializeError, TransientError
 from airflow_materialize.load.ledger import Attempt
 from airflow_materialize.load.loader import already_loaded
@@ -168,8 +169,8 @@ def test_the_ledger_row_says_what_was_loaded(warehouse, between, first_attempt):
 
 
 def test_a_ledger_that_is_not_ours_is_refused(warehouse):
-    name = "raw._materialize_loads" if warehouse.kind == "duckdb" else "_materialize_loads"
-    if warehouse.kind == "duckdb":
+    name = warehouse.ledger_name
+    if warehouse.destination.capabilities.schemas:
         warehouse.run("CREATE SCHEMA raw")
     warehouse.run(f"CREATE TABLE {name} (load_key VARCHAR)")
     with pytest.raises(MaterializeError, match="The ledger .*_materialize_loads lacks the columns"):
@@ -177,19 +178,19 @@ def test_a_ledger_that_is_not_ours_is_refused(warehouse):
 
 
 def test_no_asset_bears_the_name_of_the_ledger(warehouse):
-    name = "raw._materialize_loads" if warehouse.kind == "duckdb" else "_materialize_loads"
+    name = warehouse.ledger_name
     with pytest.raises(MaterializeError, match="is the name of the ledger"):
         warehouse.load({"id": [1]}, name=name)
 
 
-def commit_that(session_class, outcome):
+def commit_that(session_class, outcome, kind=TransientError):
     """Return a session class whose COMMIT loses its answer, after or before the database heard of it."""
 
     class Session(session_class):
         def commit(self):
             if outcome == "kept":
                 super().commit()
-            raise TransientError("the connection is gone")
+            raise kind("the connection is gone")
 
     return Session
 
@@ -216,6 +217,24 @@ def test_the_ledger_settles_a_commit_whose_answer_is_lost(warehouse, monkeypatch
     assert (
         warehouse.load(file, plan=plan, attempt=RETRY).outcome == {"kept": "already_loaded", "lost": "loaded"}[outcome]
     )
+    assert warehouse.rows() == [(1,)]
+
+
+@pytest.mark.parametrize("outcome", ["kept", "lost"])
+def test_a_load_goes_on_by_itself_where_the_answer_of_its_commit_is_lost(warehouse, monkeypatch, outcome):
+    destination, opened, losses = warehouse.destination, warehouse.destination.session, iter([True])
+
+    @contextmanager
+    def session(*, read_only=False, **arguments):
+        with opened(read_only=read_only, **arguments) as real:
+            if not read_only and next(losses, False):
+                real.__class__ = commit_that(type(real), outcome, RepeatableError)
+            yield real
+
+    monkeypatch.setattr(destination, "session", session)
+    assert warehouse.load({"id": [1]}, "append").outcome == "loaded"
+    assert any("done again" in sentence for sentence in warehouse.said) == (outcome == "lost")
+    monkeypatch.setattr(destination, "session", opened)
     assert warehouse.rows() == [(1,)]
 
 

@@ -39,7 +39,7 @@ def test_create_replace_keeps_the_table_object_while_its_columns_stay(warehouse)
     warehouse.run("CREATE UNIQUE INDEX one_of_each ON {i} (id)", "CREATE VIEW names AS SELECT name FROM {t}")
     report = warehouse.load({"name": ["b"], "id": [1]})
     assert report.schema_changes == []
-    assert warehouse.rows("names" if warehouse.kind == "sqlite" else "main.names") == [("b",)]
+    assert warehouse.rows(f"{warehouse.default_schema}names") == [("b",)]
     with pytest.raises(MaterializeError, match="(?i)unique|constraint"):
         warehouse.run("INSERT INTO {t} (id) VALUES (1)")
 
@@ -49,7 +49,7 @@ def test_create_replace_follows_changed_columns_and_views_survive(warehouse):
     warehouse.run("CREATE VIEW names AS SELECT name FROM {t}")
     report = warehouse.load({"id": [1.5], "name": ["b"], "city": ["x"]})
     assert warehouse.rows(columns="id, name, city") == [(1.5, "b", "x")]
-    assert warehouse.rows("names" if warehouse.kind == "sqlite" else "main.names") == [("b",)]
+    assert warehouse.rows(f"{warehouse.default_schema}names") == [("b",)]
     assert any("city added" in change for change in report.schema_changes)
 
 
@@ -254,7 +254,7 @@ def test_no_data_creates_nothing_where_a_type_is_missing(warehouse):
 
 
 def test_a_view_in_the_way_is_named(warehouse):
-    schema = "raw." if warehouse.kind == "duckdb" else ""
+    schema = "raw." if warehouse.destination.capabilities.schemas else ""
     name = 'raw."orders"' if schema else '"raw.orders"'
     warehouse.run(*(["CREATE SCHEMA raw"] if schema else []), f"CREATE VIEW {name} AS SELECT 1 AS id")
     with pytest.raises(MaterializeError, match="raw.orders is a view"):

@@ -1,0 +1,58 @@
+"""How a database's tables are made and changed, in SQL that most databases share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_materialize.destinations.spelling import Spelling, Table
+
+
+class Tables(Spelling):
+    """The part of a session that makes tables and changes their columns."""
+
+    @abstractmethod
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run one statement and return the number of rows it touched (0 where that has no meaning)."""
+
+    def create_schema(self, table: Table) -> None:
+        """Create the schema that the table lives in, where it is missing."""
+        if table.schema:
+            parts = (self.quote(part) for part in (table.catalog, table.schema) if part)
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(parts)}")
+
+    def create_table(self, table: Table, columns: Mapping[str, str]) -> None:
+        """Create a table of these columns, each with its type and what else defines it."""
+        self.execute(f"CREATE TABLE {self.name_of(table)} ({self.definitions(columns)})")
+
+    def drop_table(self, table: Table) -> None:
+        """Drop a table."""
+        self.execute(f"DROP TABLE {self.name_of(table)}")
+
+    def swap(self, table: Table, columns: Mapping[str, str], changed: Mapping[str, str]) -> Table:  # noqa: ARG002
+        """Make room for rows of other columns in place of all rows of a table, and return the table to fill.
+
+        Args:
+            table: The table.
+            columns: The columns that it is to have, each with its type and what else defines it.
+            changed: Those of its columns that stay and get another type, with that type.
+        """
+        self.drop_table(table)
+        self.create_table(table, columns)
+        return table
+
+    def end_swap(self, table: Table, filled: Table) -> None:
+        """Put the table that `swap` returned, and that has its rows now, in the place of `table`."""
+
+    def add_column(self, table: Table, name: str, definition: str) -> None:
+        """Add a column to a table. Rows that are there get its default."""
+        self.execute(f"ALTER TABLE {self.name_of(table)} ADD COLUMN {self.quote(name)} {definition}")
+
+    def drop_column(self, table: Table, name: str) -> None:
+        """Drop a column of a table."""
+        self.execute(f"ALTER TABLE {self.name_of(table)} DROP COLUMN {self.quote(name)}")
+
+    def change_type(self, table: Table, name: str, sql_type: str) -> None:
+        """Change a column to a type that holds all of its values."""
+        self.execute(f"ALTER TABLE {self.name_of(table)} ALTER COLUMN {self.quote(name)} TYPE {sql_type}")
