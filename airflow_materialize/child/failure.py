@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import os
 import runpy
@@ -27,7 +26,7 @@ _MACHINERY = (
     "<frozen importlib",
     "<frozen runpy",
 )
-_ASYNCIO = f"{Path(asyncio.__file__).parent}{os.sep}"
+_ASYNCIO = f"{Path(traceback.__file__).parent / 'asyncio'}{os.sep}"
 
 
 def describe(error: BaseException, phase: str, sensitive: Collection[str] = ()) -> dict[str, Any]:
