@@ -17,13 +17,13 @@ from airflow_materialize.dag.discovery import with_import_warnings
 from airflow_materialize.dag.docs import dag_doc
 from airflow_materialize.dag.ids import dag_id, group_id
 from airflow_materialize.dag.labels import dag_tags, shown, task_owners
-from airflow_materialize.dag.markdown import printable
 from airflow_materialize.dag.notify import callbacks, joined
 from airflow_materialize.dag.params import dag_params
 from airflow_materialize.dag.schedule import schedule_for
 from airflow_materialize.dag.sequence import gate
 from airflow_materialize.dag.tasks import asset_group, follow
 from airflow_materialize.definition.cache import ParseCache
+from airflow_materialize.definition.markdown import printable
 from airflow_materialize.definition.pipeline import ON_ASSETS, Pipeline
 from airflow_materialize.definition.project import parse_project
 from airflow_materialize.errors import Problem

@@ -11,11 +11,11 @@ from airflow_materialize.dag.assets import ports
 from airflow_materialize.dag.docs import doc_md
 from airflow_materialize.dag.ids import group_id
 from airflow_materialize.dag.labels import shown
-from airflow_materialize.dag.markdown import printable
 from airflow_materialize.dag.notify import callbacks, joined
 from airflow_materialize.dag.operators import CheckOperator, GateOperator, LoadOperator, MaterializeOperator
-from airflow_materialize.dag.policy import check_policy, checks_of, load_policy, place_policy, run_policy
+from airflow_materialize.dag.policy import check_policy, load_policy, place_policy, run_policy
 from airflow_materialize.dag.sequence import gate, sequence_of
+from airflow_materialize.definition.markdown import printable
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, TaskGroup
@@ -43,7 +43,7 @@ def asset_group(
         "task_group": _group(parsed, dag, doc),
         "doc_md": doc,
         "owner": owner,
-        **place_policy(parsed.asset),
+        **place_policy(parsed.summary),
     }
     tasks: dict[str, Step] = {}
     for place in sequence_of(parsed.shape, each=pipeline.pipeline.check_tasks == "each"):
@@ -79,7 +79,7 @@ def _task(place: Place, parsed: ParsedAsset, pipeline: ParsedPipeline, root: Pat
     if place.joins:
         return GateOperator.of(*whose, **named)
     blocking = place.step == "check"
-    task = CheckOperator.of(*whose, **named, **check_policy(checks_of(parsed.asset, place.asked, blocking=blocking)))
+    task = CheckOperator.of(*whose, **named, **check_policy(parsed.summary, place.asked, blocking=blocking))
     task.blocking, task.asked = blocking, place.asked
     return task
 
@@ -87,13 +87,12 @@ def _task(place: Place, parsed: ParsedAsset, pipeline: ParsedPipeline, root: Pat
 def _group(parsed: ParsedAsset, dag: DAG, doc: str) -> TaskGroup:
     from airflow.sdk import TaskGroup
 
-    description = parsed.asset.description if parsed.asset else ""
     documented: dict[str, Any] = {"doc_md": doc} if _groups_have_docs() else {}
     return TaskGroup(
         group_id(parsed.name),
         dag=dag,
         group_display_name=shown(parsed.name),
-        tooltip=printable(description).strip() or f"asset {shown(parsed.name)}",
+        tooltip=printable(parsed.summary.description).strip() or f"asset {shown(parsed.name)}",
         **documented,
     )
 
@@ -107,6 +106,6 @@ def _groups_have_docs() -> bool:
 
 
 def _callbacks(parsed: ParsedAsset, pipeline: ParsedPipeline, dag: DAG, step: str) -> dict[str, Any]:
-    who = parsed.asset.notifications if parsed.asset else None
-    told = callbacks(who, pipeline.pipeline, parsed.name, step, of_success=step == gate(parsed.shape))
+    who, is_last = parsed.summary.notifications, step == gate(parsed.shape)
+    told = callbacks(who, pipeline.pipeline, parsed.name, step, of_success=is_last)
     return joined(told, dag.default_args)
