@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,24 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "description": "Interpreter of assets that name none, as 3.12 or a path. Default: the worker's own.",
         "example": "3.12",
     },
+    "index": {
+        "description": "Package indexes of all environments, as connection ids or URLs, in the order of their search. "
+        "Default: what uv or pip on the worker are told.",
+        "example": "company_packages https://pypi.org/simple",
+        "sensitive": True,
+    },
+    "requirements": {
+        "description": "What assets may ask for: open (anything), pinned (exact versions from the indexes) or locked "
+        "(these with hashes, and wheels alone).",
+        "default": "open",
+        "example": "pinned",
+    },
 }
 """The options in the shape that a provider declares them in. `type` is `string` unless it says otherwise."""
 
 DEFAULT_MAX_SIZE = 20 * 10**9
+
+POLICIES = ("open", "pinned", "locked")
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,8 @@ class Settings:
     staged_files_shared: bool = False
     environments_max_size: int = DEFAULT_MAX_SIZE
     python: str = ""
+    index: str = field(default="", repr=False)
+    requirements: str = "open"
 
 
 def read_settings(get: Callable[[str], str | None]) -> Settings:
@@ -75,6 +91,8 @@ def read_settings(get: Callable[[str], str | None]) -> Settings:
         staged_files_shared=_boolean("staged_files_shared", get("staged_files_shared")),
         environments_max_size=_size("environments_max_size", get("environments_max_size"), DEFAULT_MAX_SIZE),
         python=(get("python") or "").strip(),
+        index=(get("index") or "").strip(),
+        requirements=_policy("requirements", get("requirements")),
     )
 
 
@@ -96,6 +114,13 @@ def _size(option: str, text: str | None, default: int) -> int:
         return parse_size(text)
     except ValueError:
         raise MaterializeError(f"[{SECTION}] {option} is {text!r}", hint="a size, as 20GB") from None
+
+
+def _policy(option: str, text: str | None) -> str:
+    word = (text or "open").strip().lower()
+    if word not in POLICIES:
+        raise MaterializeError(f"[{SECTION}] {option} is {text!r}", hint=f"one of: {', '.join(POLICIES)}")
+    return word
 
 
 def _boolean(option: str, text: str | None) -> bool:

@@ -15,7 +15,7 @@ from airflow_materialize.definition.parsed import ParsedAsset
 from airflow_materialize.definition.select import Selection, select_assets
 from airflow_materialize.errors import AssetError, MaterializeError
 from airflow_materialize.execution.cache import CachedEnvironment, list_environments, prune
-from airflow_materialize.execution.environment import Environment, use_environment
+from airflow_materialize.execution.environment import BuildOptions, Environment, use_environment
 from airflow_materialize.execution.requirements import find_requirements, python_version
 from airflow_materialize.settings import Settings, read_settings
 from airflow_materialize.sizes import parse_size
@@ -34,9 +34,11 @@ def env(options: argparse.Namespace) -> int:
         raise MaterializeError(f"env {options.action} {says}")
     if options.max_size and options.action != "prune":
         raise MaterializeError("--max-size is for env prune alone")
+    if options.upgrade and options.action != "build":
+        raise MaterializeError("--upgrade is for env build alone")
     settings = read_settings(airflow_option)
     if options.action == "build":
-        return _build(options.path, settings)
+        return _build(options.path, settings, renew=options.upgrade)
     if options.action == "path":
         return _path(options.path, settings)
     if options.action == "prune":
@@ -69,14 +71,14 @@ def _prune(max_size: str | None, settings: Settings) -> int:
     return FINE
 
 
-def _build(path: Path, settings: Settings) -> int:
+def _build(path: Path, settings: Settings, *, renew: bool) -> int:
     """Build what all assets need. None of these goes to make room for another of them."""
     code = FINE
     users: dict[Path, set[str]] = {}
     with ExitStack() as held:
         for asset, selection in _assets(path):
             try:
-                environment = held.enter_context(_environment(asset, selection, settings))
+                environment = held.enter_context(_environment(asset, selection, settings, renew=renew))
                 users.setdefault(environment.path, set()).add(asset.name)
             except MaterializeError as error:
                 print(f"{asset.name}: {error}", file=sys.stderr)
@@ -102,7 +104,9 @@ def _assets(path: Path) -> Iterator[tuple[ParsedAsset, Selection]]:
             yield asset, selection
 
 
-def _environment(asset: ParsedAsset, selection: Selection, settings: Settings) -> AbstractContextManager[Environment]:
+def _environment(
+    asset: ParsedAsset, selection: Selection, settings: Settings, *, renew: bool = False
+) -> AbstractContextManager[Environment]:
     """Give the environment of an asset, and build it if it is missing.
 
     Raises:
@@ -111,6 +115,7 @@ def _environment(asset: ParsedAsset, selection: Selection, settings: Settings) -
     if asset.asset is None:
         raise AssetError(asset.problems)
     top = Workplace(selection.root, selection.pipeline.path, settings).top
-    requirements = find_requirements(selection.root / asset.script, top)
+    requirements = find_requirements(selection.root / asset.script, top, settings.requirements)
     python = python_version(asset.asset.image, requirements, settings.python)
-    return use_environment(requirements, python, settings.environments, log, max_size=settings.environments_max_size)
+    made = BuildOptions(None, settings.environments_max_size, settings.index, asset.name, renew=renew)
+    return use_environment(requirements, python, settings.environments, log, made)

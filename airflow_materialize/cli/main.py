@@ -111,4 +111,5 @@ def _add_env(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("action", choices=ACTIONS, help="`path` prints the interpreter of one asset, for an editor")
     verb.add_argument("path", type=Path, nargs="?", help="of `build` and `path`: an asset's file or a folder")
     verb.add_argument("--max-size", metavar="SIZE", help="of `prune`: as 5GB (default: environments_max_size)")
+    verb.add_argument("--upgrade", action="store_true", help="of `build`: resolve anew what was resolved before")
     verb.set_defaults(verb=env)

@@ -39,6 +39,18 @@ OF_PROCESSES: dict[str, tuple[str, str, str, str]] = {
         '# assets/orders.py\n# /// script\n# dependencies = "pandas"\n# ///',
         '# assets/orders.py\n# /// script\n# dependencies = ["pandas"]\n# ///',
     ),
+    "AM707": (
+        "a requirement that the platform refuses",
+        "Under the setting `requirements`, `pinned` takes exact versions alone, and `locked` only those with hashes.",
+        "# requirements.txt, under pinned\ngit+https://example.com/ours.git\npandas>=2.2",
+        "# requirements.txt, under pinned\nours==1.4.0\npandas==2.3.3",
+    ),
+    "AM708": (
+        "a uv.lock that does not fit",
+        "What `uv.lock` says is installed. It is of the project, and made from its dependencies as they are.",
+        '# pyproject.toml, after `uv lock`\n[project]\nname = "shop"\ndependencies = ["pandas>=2.2", "httpx"]',
+        "",
+    ),
     "AM711": (
         "a secret that does not exist",
         "A secret is an Airflow connection, or else an Airflow Variable, of the name `key`.",

@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING
 from airflow_materialize.definition.fields import parse_duration
 from airflow_materialize.definition.whereabouts import secret_problem
 from airflow_materialize.execution.broker import Broker
-from airflow_materialize.execution.cache import LOCK
 from airflow_materialize.execution.desk import Desk
-from airflow_materialize.execution.environment import use_environment
+from airflow_materialize.execution.environment import BuildOptions, use_environment
 from airflow_materialize.execution.failure import explain_failure
 from airflow_materialize.execution.limits import limits_of
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
-from airflow_materialize.execution.progress import Progress
 from airflow_materialize.execution.requirements import find_requirements, python_version
 from airflow_materialize.execution.sandbox import child_environment
 from airflow_materialize.execution.secrets import declared_secrets
@@ -70,10 +68,10 @@ def run_code(
     output = part_path(settings.staged_files, plan, attempt.name)
     spec = child_spec(plan, script, (script.parent, workplace.folder, workplace.top), output, secrets)
     began = time.monotonic()
-    requirements = find_requirements(script, workplace.top)
+    requirements = find_requirements(script, workplace.top, settings.requirements)
     python = python_version(plan.asset.image, requirements, settings.python)
-    folder, size = settings.environments, settings.environments_max_size
-    cached = use_environment(requirements, python, folder, log, child=attempt.child, max_size=size)
+    options = BuildOptions(attempt.child, settings.environments_max_size, settings.index, plan.asset.name)
+    cached = use_environment(requirements, python, settings.environments, log, options)
     bruin = bruin_environment(plan, attempt.execution_time)
     with cached as environment, _scratch() as scratch, Broker(desk, log) as broker:
         prepared = round(time.monotonic() - began, 3)
@@ -86,13 +84,10 @@ def run_code(
             timeout=_seconds(plan.asset.timeout),
             limits=limits_of(plan.asset.resources),
             broker=broker,
-            on_progress=Progress(plan.asset.name, log),
+            on_progress=lambda rows, size: log.info("%s: %s rows, %.1f MB so far", plan.asset.name, rows, size / 1e6),
         )
     if result.failed:
-        lock = environment.path / LOCK
-        raise explain_failure(
-            result, plan.asset.name, script, requirements, timeout=plan.asset.timeout, environment=lock
-        )
+        raise explain_failure(result, plan.asset.name, script, requirements, timeout=plan.asset.timeout)
     return replace(result, seconds={"environment": prepared, **result.seconds}), desk.reads()
 
 

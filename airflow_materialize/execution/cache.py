@@ -10,13 +10,21 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from airflow_materialize.execution.turns import is_locked_alone, is_same_file
+
 MARKER = "complete.json"
 LOCK = "requirements.lock"
+
+# The folder of what requirements come to, beside the environments. What nobody asked for in this time is forgotten.
+RESOLUTIONS = "locks"
+_KEPT_SECONDS = 90 * 24 * 3600
+RESOLVING = ".resolving"
 
 # The folder may hold other things: what does not look like an environment is left alone.
 _NAME = re.compile(r"(\d+\.\d+\.\d+[^-]*)-[0-9a-f]{24}")
@@ -92,7 +100,8 @@ def list_environments(folder: Path) -> list[CachedEnvironment]:
 def prune(folder: Path, max_size: int, log: logging.Logger) -> list[CachedEnvironment]:
     """Remove environments, the one that was not used for the longest time first, until the others are small enough.
 
-    One that is in use stays. What builds and prunes that were killed have left goes as well.
+    One that is in use stays. What builds and prunes that were killed have left goes as well, and so do resolutions that
+    nobody asked for in 90 days.
 
     Args:
         folder: Where environments live, the setting `environments`.
@@ -103,6 +112,7 @@ def prune(folder: Path, max_size: int, log: logging.Logger) -> list[CachedEnviro
         Those that were removed.
     """
     _clear_leftovers(folder, log)
+    _clear_resolutions(folder / RESOLUTIONS, log)
     environments = list_environments(folder)
     size = sum(environment.size for environment in environments)
     removed = []
@@ -137,17 +147,9 @@ def _lock_use(path: Path) -> int:
         descriptor = os.open(_use_lock(path), os.O_RDWR | os.O_CREAT, 0o600)
         # Waits for a prune that renames: a moment.
         fcntl.flock(descriptor, fcntl.LOCK_SH)
-        if _is_file(descriptor, _use_lock(path)):
+        if is_same_file(descriptor, _use_lock(path)):
             return descriptor
         os.close(descriptor)
-
-
-def _is_file(descriptor: int, path: Path) -> bool:
-    """Whether a path still leads to an open file: a prune removes the locks of what it removes."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 @contextlib.contextmanager
@@ -161,11 +163,7 @@ def _unused(path: Path) -> Iterator[bool]:
 def _lock_alone(path: Path, held: contextlib.ExitStack) -> bool:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     held.callback(os.close, descriptor)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return _is_file(descriptor, path)
+    return is_locked_alone(descriptor, path)
 
 
 def _is_used(path: Path) -> bool:
@@ -204,8 +202,23 @@ def _clear_leftovers(folder: Path, log: logging.Logger) -> None:
                     _delete(path, log)
 
 
+def _clear_resolutions(folder: Path, log: logging.Logger) -> None:
+    for lock in folder.glob("*.lock"):
+        record = lock.with_suffix(".txt")
+        with contextlib.ExitStack() as held:
+            if not _lock_alone(lock, held):
+                continue
+            for leftover in folder.glob(f"{lock.stem}.*{RESOLVING}"):
+                _delete(leftover, log)
+            if not record.exists() or time.time() - record.stat().st_mtime > _KEPT_SECONDS:
+                record.unlink(missing_ok=True)
+                lock.unlink()
+
+
 def _delete(path: Path, log: logging.Logger) -> None:
     # Another prune may delete the same.
+    if path.is_file():
+        path.unlink(missing_ok=True)
     shutil.rmtree(path, ignore_errors=True)
     if path.exists():
         log.warning("%s cannot be deleted", path)

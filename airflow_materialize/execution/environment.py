@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import shutil
-import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.cache import LOCK, MARKER, build_lock, count_packages, prune, used
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.install import Installation, install, runtime_files
-from airflow_materialize.execution.interpreter import Interpreter, find_interpreter
+from airflow_materialize.execution.install import install, runtime_files
+from airflow_materialize.execution.installation import Installation
+from airflow_materialize.execution.interpreter import find_interpreter
 from airflow_materialize.execution.requirements import Requirements, check_requires_python
+from airflow_materialize.execution.resolution import find_lock, platform_identity
+from airflow_materialize.execution.turns import turn
 from airflow_materialize.execution.uv import uv_environment, uv_version
-
-_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -45,32 +44,39 @@ class Environment:
     lock: str
 
 
+@dataclass(frozen=True)
+class BuildOptions:
+    """How an environment is built.
+
+    Attributes:
+        child: The handle by which that is ended.
+        max_size: How large all environments may be after a build, in bytes; None where nothing is pruned.
+        index: The setting `index`.
+        asset: For whom it is built; others that wait for it read it.
+        renew: Whether the requirements are resolved anew.
+    """
+
+    child: Child | None = None
+    max_size: int | None = None
+    index: str = ""
+    asset: str = ""
+    renew: bool = False
+
+
 def ensure_environment(
-    requirements: Requirements,
-    python: str,
-    folder: Path,
-    log: logging.Logger,
-    *,
-    child: Child | None = None,
-    max_size: int | None = None,
+    requirements: Requirements, python: str, folder: Path, log: logging.Logger, **options: Any
 ) -> Environment:
     """Return the environment for these requirements; build it if it is missing or broken.
 
     Nothing keeps it from being pruned afterwards: who runs something in it calls `use_environment`, with the same.
     """
-    with use_environment(requirements, python, folder, log, child=child, max_size=max_size) as environment:
+    with use_environment(requirements, python, folder, log, BuildOptions(**options)) as environment:
         return environment
 
 
 @contextlib.contextmanager
 def use_environment(
-    requirements: Requirements,
-    python: str,
-    folder: Path,
-    log: logging.Logger,
-    *,
-    child: Child | None = None,
-    max_size: int | None = None,
+    requirements: Requirements, python: str, folder: Path, log: logging.Logger, options: BuildOptions | None = None
 ) -> Iterator[Environment]:
     """Give the environment for these requirements and keep it from being pruned; build it if missing or broken.
 
@@ -82,19 +88,22 @@ def use_environment(
         python: As `python_version` returns it.
         folder: Where environments live, the setting `environments`.
         log: Told of waiting and building.
-        child: The handle by which it is ended.
-        max_size: How large all environments may be after a build, in bytes; None where nothing is pruned.
+        options: How it is built.
 
     Raises:
         MaterializeError: It was stopped, a requirement does not resolve or install, there is no such Python, or the
             folder cannot be written.
         TransientError: The package index was not reached.
     """
+    options = options or BuildOptions()
+    child = options.child or Child()
     env = uv_environment(os.environ)
-    child = child or Child()
     interpreter = find_interpreter(python, env, log, child)
     check_requires_python([interpreter.version], requirements, f"Python {interpreter.version} ({interpreter.path})")
-    key = _key(requirements, interpreter)
+    installation = Installation(requirements, interpreter, env, log, child, options.index, options.asset)
+    with _writable(folder):
+        lock = find_lock(installation, folder, renew=options.renew)
+    key = _key(lock, installation)
     path = folder / f"{interpreter.version}-{key[:24]}"
     with contextlib.ExitStack() as held:
         # Before the first look at it: what is there then is there until the end.
@@ -102,28 +111,30 @@ def use_environment(
             held.enter_context(used(path))
         environment = _complete(path, key)
         if not environment:
-            with _writable(folder), _locked(path, log, child) as lock:
+            doing = f"builds this environment ({path})"
+            with _writable(folder), turn(build_lock(path), doing, options.asset, log, child) as descriptor:
                 missing = not _complete(path, key)
                 if missing:
-                    _build(path, key, Installation(requirements, interpreter, env, lock, child=child), log)
-            if missing and max_size is not None:
-                prune(folder, max_size, log)
+                    _build(path, key, lock, installation, descriptor)
+            if missing and options.max_size is not None:
+                prune(folder, options.max_size, log)
             environment = _complete(path, key)
             assert environment, path  # noqa: S101  # It was renamed into place a moment ago, and is in use.
         yield environment
 
 
-def _key(requirements: Requirements, interpreter: Interpreter) -> str:
-    libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
+def _key(lock: str, installation: Installation) -> str:
+    """Return what tells one environment from another. No credential and no address of an index is part of it."""
+    requirements = installation.requirements
     runtime = hashlib.sha256()
     for name, file in runtime_files():
         runtime.update(f"{name}\0".encode() + file.read_bytes())
     parts = [
-        requirements.digest,
-        str(interpreter.path),
-        interpreter.version,
-        sysconfig.get_platform(),
-        libc,
+        lock,
+        # How a source distribution is built may be said there. Who says nothing shares with all that come to the same.
+        requirements.digest if requirements.is_particular else "",
+        str(installation.interpreter.path),
+        *platform_identity(installation),
         uv_version(),
         runtime.hexdigest(),
     ]
@@ -155,44 +166,18 @@ def _writable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def _locked(path: Path, log: logging.Logger, child: Child) -> Iterator[int]:
-    """Hold the lock of one environment, and give its file descriptor.
-
-    The system releases it when its holders die, however that happens.
-    """
-    with build_lock(path).open("w") as file:
-        waiting = False
-        while not _lock(file):
-            if not waiting:
-                log.info("another task builds this environment (%s); waiting for it", path)
-            waiting = True
-            if child.stopped:
-                raise MaterializeError("the run was stopped while another task built its environment")
-            time.sleep(_POLL_SECONDS)
-        yield file.fileno()
-
-
-def _lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _build(path: Path, key: str, installation: Installation, log: logging.Logger) -> None:
+def _build(path: Path, key: str, lock: str, installation: Installation, held: int) -> None:
     started = time.monotonic()
-    interpreter, requirements = installation.interpreter, installation.requirements
+    log, requirements = installation.log, installation.requirements
     source = requirements.path or "no requirements file, pyarrow alone"
-    log.info("building the environment %s (Python %s, %s)", path, interpreter.version, source)
+    log.info("building the environment %s (Python %s, %s)", path, installation.interpreter.version, source)
     # What is left under this name belongs to a builder that was killed: its lock is ours now.
     for leftover in path.parent.glob(f"{path.name}.*.building"):
         shutil.rmtree(leftover, ignore_errors=True)
     building = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".building", dir=path.parent))
     try:
         venv = building / "venv"
-        lock, files = install(venv, installation)
+        files = install(venv, lock, installation, held)
         (venv / LOCK).write_text(lock)
         venv.chmod(0o700)
         (venv / MARKER).write_text(json.dumps({"key": key, "files": files}))

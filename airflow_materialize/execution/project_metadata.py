@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
 
 from airflow_materialize.errors import AssetError
 from airflow_materialize.execution.requirement_lines import (
@@ -83,12 +84,14 @@ class _Toml:
             number = self.before + self.line_of(text)
             lines.append(RequirementLine(self.path, number, text, package(self.path, number, text)))
         tool_uv = tool.get("uv") if isinstance(tool, dict) else None
+        tool_uv = tool_uv if isinstance(tool_uv, dict) else None
         return Requirements(
             self.path,
             tuple(lines),
             self._requires_python(table),
             json.dumps(tool_uv, sort_keys=True, default=str) if tool_uv else "",
             inline=inline,
+            tool_uv_line=self.before + self.line_of("tool.uv"),
         )
 
     def _requires_python(self, table: dict[str, Any]) -> str:
@@ -101,8 +104,12 @@ class _Toml:
         return str(condition)
 
 
-def read_pyproject(path: Path) -> Requirements | None:
-    """Read a `pyproject.toml`; None if it describes no project.
+def read_pyproject(path: Path, stop: Path) -> Requirements | None:
+    """Read a `pyproject.toml`, and find its `uv.lock`; None if it describes no project.
+
+    Args:
+        path: The file.
+        stop: The last folder that is searched for the lock: that of a workspace lies above its members.
 
     Raises:
         AssetError: It cannot be used as it is written.
@@ -112,7 +119,21 @@ def read_pyproject(path: Path) -> Requirements | None:
     project = document.get("project")
     if not isinstance(project, dict):
         return None
-    return toml.requirements(project, "project.dependencies", document.get("tool"))
+    found = toml.requirements(project, "project.dependencies", document.get("tool"))
+    name = canonicalize_name(str(project.get("name") or ""))
+    return replace(found, project=name, uv_lock=_find_lock(path.parent, stop))
+
+
+def _find_lock(folder: Path, stop: Path) -> Path | None:
+    for place in (folder, *(each for each in folder.parents if each.is_relative_to(stop))):
+        lock, pyproject = place / "uv.lock", place / "pyproject.toml"
+        if lock.is_file() and (place == folder or "[tool.uv.workspace]" in _text_of(pyproject)):
+            return lock
+    return None
+
+
+def _text_of(path: Path) -> str:
+    return read_text(path) if path.is_file() else ""
 
 
 def read_script(path: Path) -> Requirements | None:

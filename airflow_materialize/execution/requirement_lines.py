@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from airflow_materialize.errors import AssetError, Problem
+from airflow_materialize.execution.local_content import content_digest
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _INCLUDE = re.compile(r"(?:-[rc]\s*|--(?:requirement|constraint)(?:\s+|\s*=\s*))(?P<target>.*)")
@@ -30,6 +31,7 @@ class RequirementLine:
         text: Without comment and continuation marks.
         name: The package in its normal form; empty for an option, a path and a URL.
         options: The package's own options, as `--hash=sha256:…`.
+        constraint: Whether it only limits what others ask for: its file is included with `-c`.
     """
 
     file: Path
@@ -37,6 +39,7 @@ class RequirementLine:
     text: str
     name: str = ""
     options: str = ""
+    constraint: bool = False
 
     @property
     def is_option(self) -> bool:
@@ -55,6 +58,15 @@ class RequirementLine:
             return self.text.startswith(("-f", "--find-links"))
         return not self.name or "@" in self.text
 
+    @property
+    def local_path(self) -> str:
+        """The path of the package's file or folder on this machine, as it is written; empty where there is none."""
+        if self.is_option or self.text.startswith("-") or (self.name and "@" not in self.text):
+            return ""
+        target = self.text.partition("@")[2] if self.name else self.text
+        path = re.split(r"\s+;|\s--|\[", target.strip())[0].strip()
+        return "" if "://" in path.removeprefix("file://") or "${" in path else path.removeprefix("file://")
+
 
 @dataclass(frozen=True)
 class Requirements:
@@ -66,6 +78,10 @@ class Requirements:
         requires_python: `requires-python` of a `pyproject.toml` or a script.
         tool_uv: The table `[tool.uv]` beside that as JSON: it says where packages come from.
         inline: Whether the file is the script itself, with a block `# /// script`.
+        tool_uv_line: Where that table starts.
+        project: The name of the project of a `pyproject.toml`.
+        uv_lock: The `uv.lock` that belongs to the file. What it says is installed, and nothing is resolved.
+        policy: The setting `requirements` that they were found under.
     """
 
     path: Path | None = None
@@ -73,6 +89,10 @@ class Requirements:
     requires_python: str = ""
     tool_uv: str = ""
     inline: bool = False
+    tool_uv_line: int = 1
+    project: str = ""
+    uv_lock: Path | None = None
+    policy: str = "open"
 
     @property
     def place(self) -> str:
@@ -80,21 +100,48 @@ class Requirements:
         return f"the block `# /// script` of {self.path}" if self.inline else str(self.path)
 
     @property
+    def tool_uv_keys(self) -> frozenset[str]:
+        """What `[tool.uv]` sets."""
+        return frozenset(json.loads(self.tool_uv)) if self.tool_uv else frozenset()
+
+    @property
+    def is_particular(self) -> bool:
+        """Whether more than the names and versions of packages decides on what is installed."""
+        particular = (line.may_be_relative or (line.is_option and not line.is_include) for line in self.lines)
+        return self.policy == "locked" or bool(self.tool_uv) or any(particular)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the content, hexadecimal. The place counts only where a line may be relative to it."""
-        texts = [line.text for line in self.lines]
+        texts = [(line.text, line.constraint) for line in self.lines]
         relative = self.tool_uv or any(line.may_be_relative for line in self.lines)
         place = str(self.path.parent) if self.path and relative else ""
-        return hashlib.sha256(json.dumps([texts, self.tool_uv, place]).encode()).hexdigest()
+        frozen = hashlib.sha256(self.uv_lock.read_bytes()).hexdigest() if self.uv_lock else ""
+        parts = [texts, self.tool_uv, place, frozen, self.policy, *self._local_content()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _local_content(self) -> Iterator[str]:
+        """Give what tells one content of local packages from another. An editable one is used as it is at any time."""
+        tool = json.loads(self.tool_uv) if self.tool_uv else {}
+        sources = tool.get("sources") if isinstance(tool, dict) else None
+        paths = [line.local_path for line in self.lines]
+        for source in sources.values() if isinstance(sources, dict) else ():
+            paths += [str(each.get("path") or "") for each in (source if isinstance(source, list) else [source])]
+        for path in filter(None, paths):
+            assert self.path, self  # noqa: S101  # for mypy: what has lines has a file
+            yield content_digest(self.path.parent / path)
 
 
-def read_lines(path: Path, stop: Path, including: tuple[Path, ...] = ()) -> Iterator[RequirementLine]:
+def read_lines(
+    path: Path, stop: Path, including: tuple[Path, ...] = (), *, constraint: bool = False
+) -> Iterator[RequirementLine]:
     """Give the lines of a requirements file, each include followed by the lines of its file.
 
     Args:
         path: The file.
         stop: Outside of this folder no file is read.
         including: The files that include this one.
+        constraint: Whether one of these includes it with `-c`.
 
     Raises:
         AssetError: A line cannot be used.
@@ -102,7 +149,7 @@ def read_lines(path: Path, stop: Path, including: tuple[Path, ...] = ()) -> Iter
     for number, text in _logical_lines(path, read_text(path)):
         include = _INCLUDE.fullmatch(text)
         if not include:
-            yield _parse_line(path, number, text)
+            yield replace(_parse_line(path, number, text), constraint=constraint)
             continue
         yield RequirementLine(path, number, text)
         real = (path.parent / include["target"].strip("\"'")).resolve()
@@ -117,7 +164,8 @@ def read_lines(path: Path, stop: Path, including: tuple[Path, ...] = ()) -> Iter
         if real in (path.resolve(), *including):
             message = f"{text!r} includes a file that includes this one"
             raise problem(path, number, message, "remove one of the two", code="AM703")
-        yield from read_lines(target, stop, (*including, path.resolve()))
+        limits = constraint or text.startswith(("-c", "--constraint"))
+        yield from read_lines(target, stop, (*including, path.resolve()), constraint=limits)
 
 
 def read_text(path: Path) -> str:

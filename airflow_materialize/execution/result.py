@@ -15,9 +15,6 @@ from airflow_materialize.sdk.wire import Message
 
 Outcome = Literal["staged", "no_data", "done", "failure", "silent"]
 
-PHASES = ("import", "script", "materialize", "write")
-"""What a child says that it does."""
-
 _OUTCOMES: dict[str, Outcome] = {"staged": "staged", "no_data": "no_data", "done": "done", "failure": "failure"}
 
 
@@ -69,22 +66,15 @@ class Conversation:
     Args:
         output: Receives its log records.
         on_progress: Receives rows and bytes.
-        on_phase: Receives each phase that begins.
 
     Attributes:
         torn: What was wrong with its messages, if anything.
     """
 
-    def __init__(
-        self,
-        output: OutputLog,
-        on_progress: Callable[[int, int], None],
-        on_phase: Callable[[str], None] = lambda _phase: None,
-    ) -> None:
+    def __init__(self, output: OutputLog, on_progress: Callable[[int, int], None]) -> None:
         self.output = output
         self.torn = ""
         self._on_progress = on_progress
-        self._on_phase = on_phase
         self._outcome: Outcome = "silent"
         self._body: dict[str, Any] = {}
         self._phase = "start"
@@ -95,9 +85,7 @@ class Conversation:
         """Take one message. It comes from user code's process, so nothing in it is trusted to be well formed."""
         body = message.body
         if message.kind == "phase":
-            if body.get("name") in PHASES:
-                self._enter(str(body["name"]))
-                self._on_phase(self._phase)
+            self._enter(str(body.get("name")))
         elif message.kind == "log":
             level = body.get("level")
             level = level if isinstance(level, int) else logging.getLevelNamesMapping().get(str(level), logging.INFO)
@@ -108,8 +96,6 @@ class Conversation:
                 self._on_progress(rows, size)
         elif message.kind in _OUTCOMES:
             self._outcome = _OUTCOMES[message.kind]
-            if message.kind == "failure" and body.get("whole"):
-                self.output.tell(logging.ERROR, str(body.pop("whole")))
             redact = self.output.redact
             self._body = {name: redact(value) if isinstance(value, str) else value for name, value in body.items()}
 
@@ -130,7 +116,7 @@ class Conversation:
             body=self._body,
             exit_code=end.exit_code,
             stopped=stopped,
-            phase=told if (told := self._body.get("phase")) in PHASES else phase,
+            phase=str(self._body.get("phase") or phase),
             seconds=self._seconds,
             peak_bytes=end.peak_bytes,
             tail=tuple(self.output.tail),

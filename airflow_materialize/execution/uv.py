@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import uv
 
+from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child, run_contained
 
-# What uv needs of a machine, and what points it at indexes, caches and interpreters. Nothing else of the worker may
-# reach it: uv expands `${NAME}` in requirements files, and the build scripts of packages see all that it sees.
+# What uv needs of a machine, and what points it at caches and interpreters. Nothing else of the worker may reach it: uv
+# expands `${NAME}` in requirements files, and the build scripts of packages see all that it sees. The indexes, whose
+# addresses may hold a password, therefore take another way: `config` of `run_uv`.
 _ALLOWED = frozenset({
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
-    "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX", "UV_INSECURE_HOST", "UV_EXCLUDE_NEWER",
+    "UV_FIND_LINKS", "UV_NO_INDEX", "UV_INDEX_STRATEGY", "UV_INSECURE_HOST", "UV_EXCLUDE_NEWER",
     "UV_KEYRING_PROVIDER", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_OFFLINE", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES",
     "UV_CACHE_DIR", "UV_PYTHON_INSTALL_DIR", "UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_DOWNLOADS",
 })  # fmt: skip
-
-# UV_INDEX, UV_INDEX_URL, and UV_INDEX_<name>_USERNAME and _PASSWORD.
-_ALLOWED_PREFIX = "UV_INDEX"
-
-# uv does not read pip's variables, which is where many images name their index.
-_FROM_PIP = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_EXTRA_INDEX_URL"}
 
 _ALWAYS = {
     # Links into uv's cache would let code in one environment change the files of all others.
@@ -39,10 +37,7 @@ _ALWAYS = {
 
 def uv_environment(parent: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables for uv, of which `parent` (the worker's) has more."""
-    allowed = {name: value for name, value in parent.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)}
-    if not allowed.keys() & {"UV_DEFAULT_INDEX", "UV_INDEX_URL"}:
-        allowed |= {name: parent[pip] for pip, name in _FROM_PIP.items() if parent.get(pip) and name not in allowed}
-    return {**_ALWAYS, **allowed}
+    return {**_ALWAYS, **{name: value for name, value in parent.items() if name in _ALLOWED}}
 
 
 def uv_version() -> str:
@@ -56,6 +51,7 @@ def run_uv(
     env: Mapping[str, str],
     child: Child | None = None,
     held: tuple[int, ...] = (),
+    config: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run uv to its end, contained as user code is: the build scripts of packages are user code.
 
@@ -67,12 +63,37 @@ def run_uv(
         env: Made by `uv_environment`.
         child: The handle by which it is ended.
         held: File descriptors that uv inherits, and no others.
+        config: Settings in the form of a `uv.toml`.
 
     Raises:
         MaterializeError: It was stopped by the handle.
     """
     command = [uv.find_uv_bin(), *map(str, arguments), "--no-config", "--no-progress", "--color=never"]
-    return run_contained(command, env=env, cwd=cwd, child=child or Child(), held=held)
+    child = child or Child()
+    if not config:
+        return run_contained(command, env=env, cwd=cwd, child=child, held=held)
+    with _pipe_with(config) as descriptor:
+        command += ["--config-file", f"/dev/fd/{descriptor}"]
+        return run_contained(command, env=env, cwd=cwd, child=child, held=(*held, descriptor))
+
+
+@contextlib.contextmanager
+def _pipe_with(text: str) -> Iterator[int]:
+    """Give a descriptor from which a text can be read once.
+
+    uv empties it as it starts, before any build script runs: what is in it is in no file, argument or variable.
+    """
+    reading, writing = os.pipe()
+    try:
+        try:
+            os.set_blocking(writing, False)
+            if os.write(writing, text.encode()) < len(text.encode()):
+                raise MaterializeError("the settings of uv are too long", hint="shorten the table [tool.uv]")
+        finally:
+            os.close(writing)
+        yield reading
+    finally:
+        os.close(reading)
 
 
 def reason(process: subprocess.CompletedProcess[str]) -> str:

@@ -25,6 +25,8 @@ def test_every_setting_is_read():
         "environments": "/var/environments",
         "environments_max_size": "1.5 GiB",
         "python": "3.12",
+        "index": " internal\nhttps://a/simple ",
+        "requirements": "Pinned",
     }
     settings = read_settings(given.get)
     assert settings.default_connection == "warehouse"
@@ -33,6 +35,9 @@ def test_every_setting_is_read():
     assert settings.environments == Path("/var/environments")
     assert settings.environments_max_size == 3 * 2**29
     assert settings.python == "3.12"
+    assert settings.index.split() == ["internal", "https://a/simple"]
+    assert "internal" not in repr(settings)
+    assert settings.requirements == "pinned"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +50,7 @@ def test_every_setting_is_read():
         ),
         ("environments", "here", "[materialize] environments is the relative path 'here'\nHint: an absolute path"),
         ("staged_files_shared", "maybe", "[materialize] staged_files_shared is 'maybe'\nHint: True or False"),
+        ("requirements", "strict", "[materialize] requirements is 'strict'\nHint: one of: open, pinned, locked"),
         ("environments_max_size", "much", "[materialize] environments_max_size is 'much'\nHint: a size, as 20GB"),
     ],
 )

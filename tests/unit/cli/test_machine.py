@@ -84,6 +84,7 @@ def test_list_shows_what_was_built_and_prune_removes_it(cli, tmp_path):
         (("build",), "env build needs the path of an asset or a folder"),
         (("list", "shop"), "env list takes no path"),
         (("list", "--max-size", "1GB"), "--max-size is for env prune alone"),
+        (("path", "shop/assets/orders.py", "--upgrade"), "--upgrade is for env build alone"),
         (("prune", "--max-size", "much"), "--max-size: 'much' is no size\nHint: as 5GB"),
         (("path", "shop"), "shop names 2 assets\nHint: the path of one asset's file"),
     ],

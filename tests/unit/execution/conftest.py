@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 
 import duckdb
 import pytest
+from package_index import PYARROW, PackageIndex
 
 from airflow_materialize.definition.asset import Asset
 from airflow_materialize.execution.broker import Broker
@@ -204,3 +205,15 @@ def shelf(tmp_path, log, monkeypatch):
     """The same with SQLite alone."""
     monkeypatch.setenv("BRUIN_CONNECTION", "warehouse")
     return Warehouse("sqlite", tmp_path, log)
+
+
+@pytest.fixture
+def package_index(tmp_path, monkeypatch):
+    """A package index with a small package of the name pyarrow, and a cache of uv that has nothing."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    index = PackageIndex(tmp_path / "index")
+    index.add("pyarrow", "99.0", PYARROW)
+    yield index
+    index.down()
+    shutil.rmtree(tmp_path / "uv-cache", ignore_errors=True)

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from airflow_materialize.execution.cache import list_environments, prune, used
+from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.environment import ensure_environment, use_environment
 from airflow_materialize.execution.requirements import Requirements
+from airflow_materialize.execution.turns import turn
 
 OWN = platform.python_version().rpartition(".")[0]
 
@@ -54,7 +56,7 @@ def copies(plain_environment, folder):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "locks")
 
 
 def test_the_list_tells_python_packages_size_and_use(copies, folder):
@@ -154,6 +156,21 @@ def test_what_a_killed_build_left_goes_unless_its_lock_is_held(folder, log):
         assert left.exists()
     prune(folder, 0, log)
     assert not left.exists()
+
+
+def test_a_prune_forgets_resolutions_that_nobody_asks_for_and_what_killed_ones_left(folder, log):
+    locks = folder / "locks"
+    locks.mkdir(parents=True)
+    for name in ("old", "new", "busy"):
+        (locks / f"{name}.txt").write_text("")
+        (locks / f"{name}.lock").write_text("")
+        (locks / f"{name}.x.resolving").mkdir()
+    for name in ("old", "busy"):
+        os.utime(locks / f"{name}.txt", (0, 0))
+    with turn(locks / "busy.lock", "resolves", "", log, Child()):
+        prune(folder, 0, log)
+    left = sorted(path.name for path in locks.iterdir())
+    assert left == ["busy.lock", "busy.txt", "busy.x.resolving", "new.lock", "new.txt"]
 
 
 def test_a_build_prunes_what_was_there_but_not_itself(copies, folder, log, records):

@@ -1,22 +1,27 @@
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
+import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
+from package_index import write_wheel
 
 from airflow_materialize.errors import MaterializeError, TransientError
+from airflow_materialize.execution.cache import list_environments
+from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.environment import ensure_environment
+from airflow_materialize.execution.lock_text import entries_of
 from airflow_materialize.execution.requirements import Requirements, find_requirements
+from airflow_materialize.execution.turns import turn
 
 FULL = platform.python_version()
 OWN = FULL.rpartition(".")[0]
@@ -24,6 +29,7 @@ OWN = FULL.rpartition(".")[0]
 BUILDER = """
 import logging, sys
 from pathlib import Path
+from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.environment import ensure_environment
 from airflow_materialize.execution.requirements import Requirements
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
@@ -43,29 +49,24 @@ def requirements(tmp_path):
     return write
 
 
-def write_wheel(folder, name, version, module):
-    """Write a wheel with one module of the same name."""
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}.py": module,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = f"{info}/RECORD"
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-        for file, text in {**files, record: "".join(f"{file},,\n" for file in [*files, record])}.items():
-            wheel.writestr(file, text)
-
-
 def run(environment, code):
     command = [environment.python, "-I", "-c", code]
     return subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def packages(environment):
+    return [entry.split()[0] for entry in entries_of(environment.lock)]
+
+
+def leftovers(folder):
+    """What builders leave that were killed."""
+    return [*folder.glob("*.building"), *folder.glob("locks/*.resolving")]
+
+
 def failure(requirements, folder, log, kind=MaterializeError):
     with pytest.raises(kind) as caught:
         ensure_environment(requirements, OWN, folder, log)
-    assert not list(folder.glob("*.building"))
+    assert not leftovers(folder)
     return str(caught.value)
 
 
@@ -79,7 +80,8 @@ def test_an_asset_without_requirements_has_pyarrow_the_runtime_and_the_name_brui
     code = "import pyarrow, airflow_materialize.child.main, bruin; print(bruin.context.pipeline, pyarrow.__version__)"
     said, version = run(plain_environment, code).split()
     assert said == "None"
-    assert plain_environment.lock == f"pyarrow=={version}\n"
+    assert plain_environment.lock.startswith(f"pyarrow=={version} \\\n    --hash=sha256:")
+    assert packages(plain_environment) == [f"pyarrow=={version}"]
 
 
 def test_an_environment_has_nothing_of_the_worker(plain_environment):
@@ -94,8 +96,9 @@ def test_an_environment_is_private_to_the_workers_user(plain_environment):
 def test_requirements_are_installed_and_the_lock_says_which(requirements, folder, log, records, monkeypatch):
     monkeypatch.setenv("UV_INDEX_PRIVATE_PASSWORD", "canary-of-the-index")
     environment = ensure_environment(requirements("six>=1.16,<1.18\n"), OWN, folder, log)
-    assert [line.partition("==")[0] for line in environment.lock.splitlines()] == ["pyarrow", "six"]
-    assert run(environment, "import six; print(six.__version__)") in environment.lock
+    pyarrow, six = packages(environment)
+    assert pyarrow.startswith("pyarrow==")
+    assert six == "six==" + run(environment, "import six; print(six.__version__)")
     assert records.texts[0].startswith(f"building the environment {environment.path} (Python {FULL}, ")
     assert records.texts[1].startswith("built the environment with 2 packages in ")
     found = subprocess.run(["grep", "-rl", "canary-of-the-index", folder], capture_output=True, text=True, check=False)
@@ -112,7 +115,7 @@ def test_files_of_an_environment_are_copies_that_no_other_one_shares(plain_envir
 
 def test_dependencies_of_a_pyproject_are_installed(requirements, folder, log):
     text = '[project]\nname = "p"\nversion = "1"\ndependencies = ["six==1.17.0"]\n'
-    assert "six==1.17.0\n" in ensure_environment(requirements(text, "pyproject.toml"), OWN, folder, log).lock
+    assert "six==1.17.0" in packages(ensure_environment(requirements(text, "pyproject.toml"), OWN, folder, log))
 
 
 def test_a_pin_of_pyarrow_is_kept(requirements, folder, log):
@@ -162,8 +165,9 @@ def test_an_index_that_is_not_reached_may_pass(requirements, folder, log, monkey
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     said = failure(requirements("six\n"), folder, log, TransientError)
-    assert said.startswith("the package index was not reached: ")
-    assert "http://127.0.0.1:9/simple/" in said
+    said_before, _, why = said.partition("the package index was not reached: ")
+    assert said_before == f"{tmp_path}/pipeline/requirements.txt:1:1: 'six': "
+    assert "http://127.0.0.1:9/simple/six/" in why
 
 
 def test_requirements_that_do_not_import_are_an_error_with_the_traceback(requirements, folder, log, tmp_path):
@@ -210,23 +214,25 @@ def test_two_builders_at_once_give_one_environment(folder):
     assert [builder.returncode for builder in builders] == [0, 0], said
     assert len({text.splitlines()[-1] for text in said}) == 1
     assert sum("built the environment with" in text for text in said) == 1
-    assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
+    assert len(list_environments(folder)) == 1
+    assert not leftovers(folder)
 
 
-def test_who_waits_for_another_builder_says_so(plain_environment, log, records):
+def test_who_waits_for_another_builder_says_for_whom(plain_environment, log, records):
     copy = plain_environment.path.with_name("waiting")
     copy.mkdir(exist_ok=True)
-    lock = copy / f"{plain_environment.path.name}.lock"
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    subprocess.run(["cp", "-a", plain_environment.path.with_name("locks"), copy], check=True)
+    place = copy / plain_environment.path.name
+    with turn(copy / f"{place.name}.lock", "", "raw.orders", log, Child()):
         waiting = threading.Thread(target=ensure_environment, args=(Requirements(), OWN, copy, log))
         waiting.start()
         while not records.lines:
             time.sleep(0.01)
         subprocess.run(["cp", "-a", plain_environment.path, copy], check=True)
     waiting.join(60)
-    place = copy / plain_environment.path.name
-    assert records.texts == [f"another task builds this environment ({place}); waiting for it"]
+    [said] = records.texts
+    who = rf"raw\.orders \(process {os.getpid()} on {socket.gethostname()}, since \d\d:\d\d:\d\d\)"
+    assert re.fullmatch(rf"{who} builds this environment \({place}\); waiting for it", said)
 
 
 def test_a_build_that_was_killed_half_way_is_built_again(folder, log):
@@ -238,7 +244,8 @@ def test_a_build_that_was_killed_half_way_is_built_again(folder, log):
     builder.communicate()
     environment = ensure_environment(Requirements(), OWN, folder, log)
     assert run(environment, "import pyarrow, airflow_materialize.child.main; print('fine')") == "fine"
-    assert [path.name for path in folder.iterdir() if path.is_dir()] == [environment.path.name]
+    assert [each.path for each in list_environments(folder)] == [environment.path]
+    assert not leftovers(folder)
 
 
 def test_the_name_of_an_environment_tells_its_python_and_content(plain_environment):

@@ -11,8 +11,8 @@ import pytest
 from airflow_materialize.errors import AssetError, MaterializeError
 from airflow_materialize.execution.environment import ensure_environment
 from airflow_materialize.execution.failure import explain_failure
-from airflow_materialize.execution.inline_project import write_project
 from airflow_materialize.execution.requirements import find_requirements, python_version
+from airflow_materialize.execution.uv_settings import uv_toml, write_project
 
 OWN = platform.python_version().rpartition(".")[0]
 HEADER = '"""@bruin\nname: raw.orders\n@bruin"""\n'
@@ -143,7 +143,8 @@ def test_settings_and_sources_of_uv_are_handed_over_with_full_paths(script, tmp_
     )
     with pytest.raises(AssetError):
         script(text)
-    project, settings = write_project(script(text.replace("grün", "green")), tmp_path)
+    found = script(text.replace("grün", "green"))
+    project, settings = write_project(found, tmp_path), uv_toml(found, [])
     index = [{"name": "own", "url": "https://i"}]
     assert tomllib.loads(project.read_text()) == {
         "project": {"name": "asset", "version": "0", "dependencies": ["green; python_version > '3'"]},
@@ -157,7 +158,7 @@ def test_settings_and_sources_of_uv_are_handed_over_with_full_paths(script, tmp_
             }
         },
     }
-    assert tomllib.loads(settings.read_text()) == {
+    assert tomllib.loads(settings) == {
         "exclude-newer": "2026-01-01",
         "find-links": [f"{tmp_path}/wheels", "https://x/y"],
         "index": index,

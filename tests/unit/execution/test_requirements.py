@@ -230,5 +230,26 @@ def test_requires_python_that_excludes_the_version_is_an_error():
     )
 
 
+@pytest.mark.parametrize(
+    ("condition", "default", "expected"),
+    [
+        (">=3.10", "3.11", "3.11"),
+        (">=3.12", "3.11", "3.12"),
+        ("<3.11", "3.11", "3.9"),
+        ("==3.13.*", "", "3.13"),
+        (">=3.12.4,<3.14", "3.11.7", "3.12"),
+    ],
+)
+def test_where_requires_python_excludes_the_default_the_oldest_that_it_allows_is_taken(condition, default, expected):
+    assert python_version("", Requirements(Path("p"), requires_python=condition), default) == expected
+
+
+def test_requires_python_that_no_version_meets_is_an_error():
+    with pytest.raises(
+        MaterializeError, match=r"requires-python is '<3\.9', which excludes Python 3\.12 \(the setting"
+    ):
+        python_version("", Requirements(Path("p"), requires_python="<3.9"), "3.12")
+
+
 def test_requires_python_may_name_a_patch_of_the_version():
     assert python_version("python:3.11", Requirements(Path("p"), requires_python=">=3.11.4"), "") == "3.11"

@@ -14,6 +14,7 @@ def test_uv_sees_only_what_is_allowed():
         "HOME": "/home/w",
         "HTTPS_PROXY": "http://proxy:3128",
         "UV_INDEX_INTERNAL_PASSWORD": "index",
+        "UV_DEFAULT_INDEX": "https://robot:canary@a/simple",
         "UV_CACHE_DIR": "/cache",
         "UV_CONFIG_FILE": "/etc/uv.toml",
         "UV_LINK_MODE": "hardlink",
@@ -25,19 +26,14 @@ def test_uv_sees_only_what_is_allowed():
     }
     env = uv_environment(parent)
     assert env.keys() - {"UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT"} == {
-        "PATH", "HOME", "HTTPS_PROXY", "UV_INDEX_INTERNAL_PASSWORD", "UV_CACHE_DIR", "UV_LINK_MODE",
+        "PATH", "HOME", "HTTPS_PROXY", "UV_CACHE_DIR", "UV_LINK_MODE",
     }  # fmt: skip
     assert env["UV_LINK_MODE"] == "copy"
 
 
-def test_an_index_that_is_set_for_pip_is_used():
-    env = uv_environment({"PIP_INDEX_URL": "https://a/simple", "PIP_EXTRA_INDEX_URL": "https://b/simple"})
-    assert (env["UV_DEFAULT_INDEX"], env["UV_EXTRA_INDEX_URL"]) == ("https://a/simple", "https://b/simple")
-
-
-def test_an_index_that_is_set_for_uv_wins():
-    env = uv_environment({"PIP_INDEX_URL": "https://a/simple", "UV_DEFAULT_INDEX": "https://b/simple"})
-    assert env["UV_DEFAULT_INDEX"] == "https://b/simple"
+def test_settings_that_uv_does_not_read_are_an_error():
+    process = run_uv("python", "list", cwd=Path("/"), env={"PATH": "/bin"}, config="index = 1\n")
+    assert "expected a sequence" in reason(process)
 
 
 def test_the_binary_is_that_of_the_package_wherever_path_points():

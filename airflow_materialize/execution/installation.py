@@ -1,0 +1,76 @@
+"""One environment that is asked for: of what it is made, with what, and for whom."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from airflow_materialize.execution.blame import is_network_failure
+from airflow_materialize.execution.containment import Child
+from airflow_materialize.execution.index import Index, find_indexes, index_identity
+from airflow_materialize.execution.interpreter import Interpreter
+from airflow_materialize.execution.redaction import Redactor
+from airflow_materialize.execution.requirements import Requirements
+from airflow_materialize.execution.uv import run_uv
+from airflow_materialize.execution.uv_settings import uv_toml
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What goes into an environment, and what with.
+
+    Attributes:
+        requirements: Of the asset.
+        interpreter: The Python below it.
+        env: The environment variables of uv.
+        log: Told of waiting and building.
+        child: The handle by which the installation is ended.
+        index: The setting `index`. Its connections are looked up when uv needs them.
+        asset: For whom this is done.
+    """
+
+    requirements: Requirements
+    interpreter: Interpreter
+    env: Mapping[str, str]
+    log: logging.Logger
+    child: Child
+    index: str = ""
+    asset: str = ""
+
+    @property
+    def index_identity(self) -> list[str]:
+        """What tells one choice of indexes from another, without a credential."""
+        return index_identity(self.index, os.environ)
+
+    @cached_property
+    def _indexes(self) -> list[Index]:
+        return find_indexes(self.index, os.environ)
+
+    def uv(self, *arguments: str | Path, held: int, first: str = "") -> subprocess.CompletedProcess[str]:
+        """Run uv with the indexes; where none of them is reached, once more with what uv has kept of them.
+
+        Args:
+            arguments: The command and its options. Relative paths start in the folder of the requirements file.
+            held: File descriptor of a lock. uv holds it too: when the worker is killed, the next one waits until uv has
+                stopped writing.
+            first: The name of an index of the asset that is searched before all others.
+        """
+        process = self._uv(arguments, held, first)
+        if is_network_failure(process):
+            kept = self._uv((*arguments, "--offline"), held, first)
+            if not kept.returncode:
+                self.log.warning("the package index was not reached; what uv has kept of it is enough")
+                return kept
+        return process
+
+    def _uv(self, arguments: tuple[str | Path, ...], held: int, first: str) -> subprocess.CompletedProcess[str]:
+        cwd = self.requirements.path.parent if self.requirements.path else Path("/")
+        config = uv_toml(self.requirements, self._indexes, first)
+        process = run_uv(*arguments, cwd=cwd, env=self.env, child=self.child, held=(held,), config=config)
+        redact = Redactor(index.secret for index in self._indexes)
+        return subprocess.CompletedProcess([], process.returncode, process.stdout, redact(process.stderr))
