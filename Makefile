@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench reference clean
+.PHONY: demo test lint bench faults reference clean
 
 demo: $(READY)
 	$(BIN)/python demo/run.py $(if $(ONCE),--once)
@@ -23,6 +23,11 @@ bench: $(READY)
 	$(BIN)/python benchmarks/parse.py
 	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/queries.py
+
+# Kills, zombies, outages: N is the number of kills for each strategy and database. 1000 takes hours.
+N ?= 100
+faults: $(READY)
+	$(BIN)/python tests/faults/run.py --trials $(N) $(if $(SEED),--seed $(SEED))
 
 reference: $(READY)
 	$(BIN)/python docs/generate.py

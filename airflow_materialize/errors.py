@@ -73,14 +73,18 @@ class MaterializeError(Exception):
         unchanged: The table that is as it was, where that is certain.
         kinds: The names that a rule for retries may give to it: of the user's exception and its bases, or of what
             ended the asset's process.
+        phase: The part of a step in which it happened, where that is known.
     """
 
-    def __init__(self, message: str, *, hint: str = "", unchanged: str = "", kinds: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", unchanged: str = "", kinds: tuple[str, ...] = (), phase: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.unchanged = unchanged
         self.kinds = kinds
+        self.phase = phase
 
     def __str__(self) -> str:
         lines = [self.message]
@@ -93,6 +97,51 @@ class MaterializeError(Exception):
 
 class TransientError(MaterializeError):
     """A failure that may pass by itself: a lock, a lost connection. Trying again is right."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the process of an asset ended.
+
+    Attributes:
+        cause: The exception in one line, or what else ended it.
+        traceback: The frames of the asset's own files; empty where there was no exception.
+        output: The last lines that it printed and logged.
+        peak_bytes: Its peak memory.
+        environment: The lock of its environment: a file that lists every package with its version.
+    """
+
+    cause: str
+    traceback: str = ""
+    output: tuple[str, ...] = ()
+    peak_bytes: int = 0
+    environment: str = ""
+
+
+class RunError(MaterializeError):
+    """User code failed.
+
+    Args:
+        message: The phase, the cause and what helps to understand it.
+        ending: The same in parts.
+        hint: What would be right.
+        unchanged: The table that is as it was.
+        kinds: As of every MaterializeError.
+        phase: As of every MaterializeError.
+    """
+
+    def __init__(  # as the class above, and one more
+        self,
+        message: str,
+        ending: Ending,
+        *,
+        hint: str = "",
+        unchanged: str = "",
+        kinds: tuple[str, ...] = (),
+        phase: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, unchanged=unchanged, kinds=kinds, phase=phase)
+        self.ending = ending
 
 
 class AssetError(MaterializeError):

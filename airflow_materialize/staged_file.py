@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from airflow_materialize.arrow_file import ArrowFileError, CheckedFile, open_regular, read_checked
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.manifest import Manifest, StagedFile, is_attempt
 from airflow_materialize.plan.run_plan import RunPlan
@@ -21,6 +20,8 @@ from airflow_materialize.settings import SECTION
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from airflow_materialize.arrow_file import CheckedFile
 
 __all__ = [
     "Manifest",
@@ -73,6 +74,8 @@ def seal(root: Path, plan: RunPlan, attempt: str) -> StagedFile:
     Raises:
         MaterializeError: There is no complete Arrow file of the types that a result may have.
     """
+    from airflow_materialize.arrow_file import ArrowFileError, open_regular, read_checked
+
     part = root / folder_of(plan) / f"{_checked_attempt(attempt, plan)}.part"
     sealed = part.with_suffix(".arrow")
     try:
@@ -109,6 +112,8 @@ def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> Iterator[pa.ip
     Raises:
         MaterializeError: The file is missing, or not the one that was sealed.
     """
+    from airflow_materialize.arrow_file import ArrowFileError, open_regular
+
     table = plan.asset.name
     path = _place(file, root)
     if str(PurePosixPath(file.path).parent) != folder_of(plan):
@@ -222,6 +227,8 @@ def _place(file: StagedFile, root: Path) -> Path:
 
 
 def _compared(descriptor: int, file: StagedFile) -> CheckedFile:
+    from airflow_materialize.arrow_file import ArrowFileError, read_checked
+
     size = os.fstat(descriptor).st_size
     if size != file.size:
         raise ArrowFileError(f"it has {size:,} bytes, and {file.size:,} were written")

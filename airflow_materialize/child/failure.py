@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import os
 import runpy
@@ -27,7 +26,7 @@ _MACHINERY = (
     "<frozen importlib",
     "<frozen runpy",
 )
-_ASYNCIO = f"{Path(asyncio.__file__).parent}{os.sep}"
+_ASYNCIO = f"{Path(traceback.__file__).parent / 'asyncio'}{os.sep}"
 
 
 def describe(error: BaseException, phase: str, sensitive: Collection[str] = ()) -> dict[str, Any]:
@@ -44,7 +43,8 @@ def describe(error: BaseException, phase: str, sensitive: Collection[str] = ()) 
         "type": type(error).__name__,
         "kinds": _kinds(type(error)),
         "message": _cut(_message(error, phase, sensitive)),
-        "traceback": "" if own else _cut(user_traceback(error)),
+        "traceback": "" if own else _cut(user_traceback(error, brief=True)),
+        "whole": "" if own else _whole(error),
         "hint": getattr(error, "hint", "") if own else _hint(error),
     }
 
@@ -56,25 +56,45 @@ def _kinds(kind: type) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def user_traceback(error: BaseException) -> str:
-    """Return the traceback without the frames of this package and of the import machinery."""
+def user_traceback(error: BaseException, *, brief: bool = False) -> str:
+    """Return the traceback without the frames of this package and of the import machinery.
+
+    Args:
+        error: What was raised.
+        brief: Of libraries, show the last frame alone: where it was raised.
+    """
     formatted = traceback.TracebackException(type(error), error, error.__traceback__)
-    _trim(formatted, set())
+    _trim(formatted, set(), _libraries() if brief else ())
     return "".join(formatted.format())
 
 
-def _trim(formatted: traceback.TracebackException, seen: set[int]) -> None:
+def _whole(error: BaseException) -> str:
+    """Return the traceback with the frames of libraries, where it has more of them than the brief one."""
+    whole = user_traceback(error)
+    return "" if whole == user_traceback(error, brief=True) else _cut(whole)
+
+
+def _libraries() -> tuple[str, ...]:
+    """Return where the standard library and the installed packages are."""
+    import sysconfig
+
+    return tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def _trim(formatted: traceback.TracebackException, seen: set[int], libraries: tuple[str, ...]) -> None:
     if id(formatted) in seen:
         return
     seen.add(id(formatted))
     frames = [frame for frame in formatted.stack if not frame.filename.startswith(_MACHINERY)]
     while frames and frames[0].filename.startswith(_ASYNCIO):
         del frames[0]
+    if libraries:
+        frames = [frame for frame in frames[:-1] if not frame.filename.startswith(libraries)] + frames[-1:]
     formatted.stack[:] = frames
     parts = [formatted.__cause__, formatted.__context__, *(getattr(formatted, "exceptions", None) or ())]
     for part in parts:
         if part is not None:
-            _trim(part, seen)
+            _trim(part, seen, libraries)
 
 
 def _message(error: BaseException, phase: str, sensitive: Collection[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import sys
+from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import decode_source, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -54,6 +55,17 @@ def prepare_path(folders: Sequence[str], file: str) -> None:
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
     place = next((place for place, finder in enumerate(sys.meta_path) if finder is PathFinder), len(sys.meta_path))
     sys.meta_path.insert(place, LibrariesBeforeAssets(folders, file))
+
+
+def import_beside(folders: Sequence[str], *names: str) -> None:
+    """Import modules as if `folders` were not there: an asset's neighbour may have the name of what these need."""
+    path = list(sys.path)
+    sys.path[:] = [folder for folder in path if folder not in folders]
+    try:
+        for name in names:
+            import_module(name)
+    finally:
+        sys.path[:] = path
 
 
 def module_name(file: str, folders: Sequence[str]) -> str:

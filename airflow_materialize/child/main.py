@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import hashlib
 import inspect
@@ -18,13 +17,10 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from airflow_materialize.child.adapters import Pages, to_batches
 from airflow_materialize.child.errors import AssetMistake, type_name
 from airflow_materialize.child.failure import describe
-from airflow_materialize.child.imports import import_asset, module_name, prepare_path, run_script
-from airflow_materialize.child.intake import Intake
+from airflow_materialize.child.imports import import_asset, import_beside, module_name, prepare_path, run_script
 from airflow_materialize.child.reporter import Reporter, log_to
-from airflow_materialize.child.writer import StagedWriter
 from airflow_materialize.sdk import context
 from airflow_materialize.sdk.channel import open_channel
 from airflow_materialize.sdk.context import INTERVAL_END, INTERVAL_START, PARAMETERS
@@ -36,7 +32,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from airflow_materialize.child.writer import Staged
+    from airflow_materialize.child.writer import Staged, StagedWriter
 
 SIGNATURE = "def materialize(): or def materialize(context):, returning the rows"
 _PR_SET_DUMPABLE = 4
@@ -126,9 +122,14 @@ def run(spec: Spec, reporter: Reporter) -> tuple[str, dict[str, Any]]:
     module = import_asset(source, spec.file, module_name(spec.file, spec.search_path))
     function = find_materialize(module, spec.file)
     reporter.enter("materialize")
+    result = call_materialize(function, spec.file)
+    # Not before: the first line of an asset that needs no pyarrow does not wait for it.
+    import_beside(spec.search_path, "airflow_materialize.child.intake", "airflow_materialize.child.writer")
+    from airflow_materialize.child.writer import StagedWriter
+
     writer = StagedWriter(spec.output, reporter.progress)
     try:
-        staged = stage(call_materialize(function, spec.file), writer, spec, reporter)
+        staged = stage(result, writer, spec, reporter)
     except BaseException:
         writer.abandon()
         raise
@@ -210,8 +211,13 @@ def stage(result: Any, writer: StagedWriter, spec: Spec, reporter: Reporter) -> 
 
     The phase is still `materialize` while an iterator runs, for that is user code.
     """
+    from airflow_materialize.child.adapters import to_batches
+    from airflow_materialize.child.intake import Intake
+
     intake = Intake(spec.columns, writer)
     if inspect.isawaitable(result) or hasattr(result, "__aiter__"):
+        import asyncio
+
         asyncio.run(_stage_async(result, intake.add))
     else:
         if not hasattr(result, "__next__"):
@@ -224,6 +230,8 @@ def stage(result: Any, writer: StagedWriter, spec: Spec, reporter: Reporter) -> 
 
 
 async def _stage_async(result: Any, add: Callable[[pa.RecordBatch], None]) -> None:
+    from airflow_materialize.child.adapters import Pages, to_batches
+
     while inspect.isawaitable(result):
         result = await result
     if not hasattr(result, "__aiter__"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,9 @@ from airflow_materialize.child.errors import ResultError, type_name
 
 CHUNK_ROWS = 65_536
 CHUNK_BYTES = 8 * 1024 * 1024
+TAKE_SECONDS = 10.0
+"""Rows that come slowly go on after this time, so that the log hears of them."""
+
 _FIRST_CHUNK = 256
 _GROWTH = 4
 
@@ -24,14 +28,16 @@ class RowBuffer:
     def __init__(self) -> None:
         self._rows: list[dict[Any, Any]] = []
         self._chunk = _FIRST_CHUNK
+        self._due = time.monotonic() + TAKE_SECONDS
 
     def add(self, row: dict[Any, Any]) -> bool:
         """Take a row, and say whether it is time for `take`."""
         self._rows.append(row)
-        return len(self._rows) >= self._chunk
+        return len(self._rows) >= self._chunk or time.monotonic() >= self._due
 
     def take(self) -> pa.RecordBatch | None:
         """Return the rows as a batch and forget them, or None where there are none."""
+        self._due = time.monotonic() + TAKE_SECONDS
         if not self._rows:
             return None
         rows, self._rows = self._rows, []

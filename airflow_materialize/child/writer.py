@@ -81,6 +81,9 @@ class StagedWriter:
             self._pending_bytes += piece.nbytes
             if self._pending_rows >= BATCH_ROWS or self._pending_bytes >= BATCH_BYTES:
                 self._flush()
+        if time.monotonic() - self._told >= PROGRESS_SECONDS:
+            self._told = time.monotonic()
+            self._progress(self._rows + self._pending_rows, self._bytes + self._pending_bytes)
 
     def finish(self) -> Staged | None:
         """Complete the file and return what it holds, or None, and no file, where there was no batch."""
@@ -130,9 +133,6 @@ class StagedWriter:
         self._rows += self._pending_rows
         self._bytes += batch.nbytes
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
-        if time.monotonic() - self._told >= PROGRESS_SECONDS:
-            self._told = time.monotonic()
-            self._progress(self._rows, self._bytes)
 
     def _coalesced(self, schema: pa.Schema) -> pa.Table:
         conformed, rows = [], self._rows

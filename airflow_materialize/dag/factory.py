@@ -17,13 +17,13 @@ from airflow_materialize.dag.discovery import with_import_warnings
 from airflow_materialize.dag.docs import dag_doc
 from airflow_materialize.dag.ids import dag_id, group_id
 from airflow_materialize.dag.labels import dag_tags, shown, task_owners
-from airflow_materialize.dag.markdown import printable
 from airflow_materialize.dag.notify import callbacks, joined
 from airflow_materialize.dag.params import dag_params
 from airflow_materialize.dag.schedule import schedule_for
 from airflow_materialize.dag.sequence import gate
-from airflow_materialize.dag.tasks import asset_group
+from airflow_materialize.dag.tasks import asset_group, follow
 from airflow_materialize.definition.cache import ParseCache
+from airflow_materialize.definition.markdown import printable
 from airflow_materialize.definition.pipeline import ON_ASSETS, Pipeline
 from airflow_materialize.definition.project import parse_project
 from airflow_materialize.errors import Problem
@@ -69,12 +69,19 @@ def asset_dags(root: str | Path, **dag_defaults: Any) -> dict[str, DAG]:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Let nothing look for garbage while thousands of objects are made that all stay: a quarter of the time."""
-    was_on = gc.isenabled()
+    """Let nothing look for garbage while thousands of objects are made that all stay: a quarter of the time.
+
+    Nor among these afterwards: the collector takes them for old. Where Airflow has frozen what was there before, as in
+    the processes that it forks, they are frozen too, as thawing would thaw everything.
+    """
+    was_on, is_frozen = gc.isenabled(), gc.get_freeze_count() > 0
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
+        if not is_frozen:
+            gc.unfreeze()
         if was_on:
             gc.enable()
 
@@ -145,7 +152,7 @@ def build_dag(
     shapes = {asset.name: asset.shape for asset in wanted}
     for upstream, downstream in pipeline.edges:
         if upstream in tasks and downstream in tasks:
-            tasks[upstream][gate(shapes[upstream])] >> tasks[downstream]["run"]
+            follow(tasks[downstream]["run"], tasks[upstream][gate(shapes[upstream])])
     # Last, as each task would copy them: a task sees the params of its DAG all the same.
     dag.params.update(dag_params(definition))
     return dag

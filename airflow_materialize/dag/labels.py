@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_materialize.dag.markdown import printable
+from airflow_materialize.definition.markdown import printable
 
 if TYPE_CHECKING:
     from airflow_materialize.definition.parsed import ParsedPipeline
@@ -26,7 +26,7 @@ def shown(name: str) -> str:
 
 def dag_tags(pipeline: ParsedPipeline) -> list[str]:
     """Return the tags of a pipeline's DAG: its own and those of its assets, its domains, and ours. Sorted."""
-    definition, assets = pipeline.pipeline, [asset.asset for asset in pipeline.assets if asset.asset]
+    definition, assets = pipeline.pipeline, [asset.summary for asset in pipeline.assets]
     tags = {*definition.tags, *(tag for asset in assets for tag in asset.tags)}
     domains = {*definition.domains, *(domain for asset in assets for domain in asset.domains)}
     broken = any(asset.problems for asset in pipeline.assets) or bool(pipeline.problems)
@@ -41,7 +41,7 @@ def task_owners(pipeline: ParsedPipeline) -> dict[str, str]:
     Airflow joins the owners of all tasks by commas to the DAG's. Where that would be too long, all are the pipeline's.
     """
     default = _owner(pipeline.pipeline.owner) or _NOBODY
-    owners = {asset.name: _owner(asset.asset.owner if asset.asset else "") or default for asset in pipeline.assets}
+    owners = {asset.name: _owner(asset.summary.owner) or default for asset in pipeline.assets}
     together = ", ".join(sorted(set(owners.values())))
     return owners if len(together) <= _LONGEST_OWNERS else dict.fromkeys(owners, default)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, cast
 
 from airflow.sdk import BaseOperator
 
@@ -30,24 +30,35 @@ if TYPE_CHECKING:
 class Step(BaseOperator):
     """What the operators of all steps share.
 
-    Args:
+    Attributes:
         parsed: The asset as its header says it now.
         pipeline: The pipeline that it belongs to.
         root: The folder of all pipelines.
+        source_hash: Of all that the asset is made of.
+        report: What the step did; None before it has done it.
     """
+
+    parsed: ParsedAsset
+    pipeline: ParsedPipeline
+    root: Path
+    source_hash: str
+    report: dict[str, Any] | None
 
     template_fields = ("source_hash", "report")
     template_fields_renderers: ClassVar[dict[str, str]] = {"report": "json"}
     # `execute` fills in `report`, so what a step did stands under Rendered Templates.
     overwrite_rtif_after_execution = True
 
-    def __init__(self, *, parsed: ParsedAsset, pipeline: ParsedPipeline, root: Path, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.parsed = parsed
-        self.pipeline = pipeline
-        self.root = root
-        self.source_hash = parsed.source_hash
-        self.report: dict[str, Any] | None = None
+    @classmethod
+    def of(cls, parsed: ParsedAsset, pipeline: ParsedPipeline, root: Path, /, **arguments: Any) -> Self:
+        """Make the task. Airflow merges all defaults for each constructor on its way up, so there is one alone."""
+        task = cls(**arguments)
+        task.parsed = parsed
+        task.pipeline = pipeline
+        task.root = root
+        task.source_hash = parsed.source_hash
+        task.report = None
+        return task
 
     def execute(self, context: Context) -> Any:
         """Do the step. What may pass by itself is retried, everything else fails at once."""
@@ -221,18 +232,15 @@ class LoadOperator(Step):
 class CheckOperator(Step):
     """Asks the table whether it keeps the asset's checks.
 
-    Args:
+    Attributes:
         blocking: Which checks: those that others wait for, or the rest.
         asked: The one check that this step is about, in place of them.
     """
 
     custom_operator_name = "check"
+    blocking = True
+    asked: Asked | None = None
     tries_left = 0
-
-    def __init__(self, *, blocking: bool, asked: Asked | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.blocking = blocking
-        self.asked = asked
 
     def do(self, context: Context) -> dict[str, Any]:
         """Check, report each check in the log, and fail with all that fail."""

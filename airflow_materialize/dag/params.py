@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_materialize.dag.markdown import printable
+from airflow_materialize.definition.markdown import printable
 from airflow_materialize.definition.patterns import without_slow_patterns
 from airflow_materialize.definition.variables import reference_in, types_of
 

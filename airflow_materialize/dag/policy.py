@@ -10,10 +10,10 @@ from airflow_materialize.definition.fields import parse_duration
 from airflow_materialize.definition.retries import Retries
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.asset import Asset, CustomCheck
-    from airflow_materialize.definition.column import Check
+    from airflow_materialize.definition.asset import Asset
     from airflow_materialize.definition.parsed import Asked, ParsedAsset
     from airflow_materialize.definition.pipeline import Pipeline
+    from airflow_materialize.definition.stated import Summary
     from airflow_materialize.report import Verdict
 
 # What passes by itself (a lock, a lost connection) has passed after a minute or needs a person. All other failures
@@ -28,15 +28,14 @@ _MOST = 10_000
 
 def run_policy(parsed: ParsedAsset, pipeline: Pipeline) -> dict[str, Any]:
     """Return the arguments of `run` about retries and time. What neither asset nor pipeline says is left to Airflow."""
-    asset = parsed.asset
-    own = asset.retries if asset else None
+    stated, own = parsed.summary, parsed.summary.retries
     rule = own if isinstance(own, Retries) else None
     number = own.max if isinstance(own, Retries) else pipeline.retries if own is None else own
     policy: dict[str, Any] = {
         "retries": None if number is None else min(number, _MOST),
-        "retry_delay": _delay(asset, rule),
+        "retry_delay": _delay(stated, rule),
         "max_retry_delay": _pause(rule.max_delay) if rule and rule.max_delay else None,
-        "execution_timeout": parse_duration(asset.timeout) if asset and asset.timeout else None,
+        "execution_timeout": parse_duration(stated.timeout) if stated.timeout else None,
     }
     if rule and rule.backoff:
         policy["retry_exponential_backoff"] = _backoff(rule.backoff)
@@ -46,17 +45,6 @@ def run_policy(parsed: ParsedAsset, pipeline: Pipeline) -> dict[str, Any]:
 def load_policy() -> dict[str, Any]:
     """Return the arguments of `load` about retries."""
     return {"retries": _SAFE_RETRIES, "retry_delay": _SAFE_DELAY}
-
-
-def checks_of(asset: Asset | None, asked: Asked | None, *, blocking: bool) -> tuple[Check | CustomCheck, ...]:
-    """Return the checks that one step asks: a single one, else those that others wait for, or the rest."""
-    if asset is None:
-        return ()
-    if asked is not None:
-        asset, blocking = narrowed(asset, asked), asked.blocking
-    of_columns = [check for column in asset.columns for check in column.checks]
-    checks: tuple[Check | CustomCheck, ...] = (*of_columns, *asset.custom_checks)
-    return tuple(check for check in checks if check.blocking == blocking)
 
 
 def narrowed(asset: Asset, asked: Asked) -> Asset:
@@ -70,17 +58,29 @@ def narrowed(asset: Asset, asked: Asked) -> Asset:
     return asset.model_copy(update={"columns": tuple(kept), "custom_checks": tuple(own)})
 
 
-def check_policy(checks: Iterable[Check | CustomCheck]) -> dict[str, Any]:
-    """Return the arguments of a check step about retries: as many as the most patient of its checks asks for."""
-    return {**load_policy(), "retries": min(_MOST, max([_SAFE_RETRIES, *(check.retries or 0 for check in checks)]))}
+def check_policy(stated: Summary, asked: Asked | None, *, blocking: bool) -> dict[str, Any]:
+    """Return the arguments of a check step about retries: as many as the most patient of its checks asks for.
+
+    Args:
+        stated: The asset.
+        asked: The one check that the step is about.
+        blocking: Where it is about several, which: those that others wait for, or the rest.
+    """
+    wanted = None if asked is None else tuple(asked)
+    retries = [
+        check.retries
+        for check in stated.patience
+        if (check.blocking == blocking if wanted is None else (check.column, check.name, check.blocking) == wanted)
+    ]
+    return {**load_policy(), "retries": min(_MOST, max([_SAFE_RETRIES, *retries]))}
 
 
-def place_policy(asset: Asset | None) -> dict[str, Any]:
+def place_policy(stated: Summary) -> dict[str, Any]:
     """Return where all steps of an asset run: `pool:NAME` is a pool, `queue:NAME` and a bare name are a queue.
 
     LocalExecutor knows no queues, so sizes of machines, which Bruin's assets have there, do no harm.
     """
-    kind, _, name = (asset.instance if asset else "").strip().rpartition(":")
+    kind, _, name = stated.instance.strip().rpartition(":")
     return {"pool" if kind == "pool" else "queue": name} if name else {}
 
 
@@ -116,10 +116,10 @@ def _ends(name: str) -> tuple[str, str]:
     return name.partition(".")[0], name.rpartition(".")[2]
 
 
-def _delay(asset: Asset | None, rule: Retries | None) -> timedelta | None:
+def _delay(stated: Summary, rule: Retries | None) -> timedelta | None:
     if rule and rule.delay is not None:
         return _pause(rule.delay)
-    cooldown = asset.rerun_cooldown if asset else None
+    cooldown = stated.rerun_cooldown
     # Zero is Bruin's word for "nothing said", and -1 for none.
     return _pause(max(0, cooldown)) if cooldown else None
 

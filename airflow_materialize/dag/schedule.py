@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from airflow_materialize.definition.fields import parse_duration
@@ -36,8 +37,6 @@ def schedule_for(pipeline: Pipeline) -> Timetable | None:
     Raises:
         MaterializeError: The pipeline's schedule is none.
     """
-    from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
-
     schedule = pipeline.schedule.strip()
     word = schedule.removeprefix("@")
     if not schedule:
@@ -48,15 +47,25 @@ def schedule_for(pipeline: Pipeline) -> Timetable | None:
 
         return ContinuousTimetable()
     if schedule.startswith("@every"):
+        from airflow.timetables.interval import DeltaDataIntervalTimetable
+
         return DeltaDataIntervalTimetable(_duration(pipeline, schedule.removeprefix("@every").strip()))
     cron = _WORDS.get(word, schedule)
     if len(cron.split()) != _CRON_FIELDS:
         raise _schedule_error(pipeline, "is no schedule")
-    timetable = CronDataIntervalTimetable(cron, timezone="UTC")
     try:
-        timetable.validate()
+        return _timetable(cron)
     except Exception as error:  # Its class has moved between Airflow's releases.
         raise _schedule_error(pipeline, f"is no schedule: {error}") from error
+
+
+@cache
+def _timetable(cron: str) -> Timetable:
+    """Return the timetable of a cron expression: one for all DAGs that have it, as it takes longer than a DAG."""
+    from airflow.timetables.interval import CronDataIntervalTimetable
+
+    timetable = CronDataIntervalTimetable(cron, timezone="UTC")
+    timetable.validate()
     return timetable
 
 

@@ -35,7 +35,8 @@ class Plain(str):
 class Model(BaseModel):
     """The base of all header models: unchangeable, without unknown fields, an empty value counts as absent."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Most processes that import the models use few of them, and each takes long to build.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="constants")
 
     @model_validator(mode="before")
     @classmethod

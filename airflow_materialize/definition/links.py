@@ -186,9 +186,9 @@ class _Linking:
         else:
             way = self.circular.get((self.asset.name, need))
             self.read(found[0].asset, symbolic=need.symbolic or bool(way))
-            header = found[0].asset.asset
-            if self.on_assets and not need.symbolic and header is not None and header.enabled is False:
-                message = f"{quoted(header.name)} is disabled, so the pipeline never starts"
+            upstream = found[0].asset
+            if self.on_assets and not need.symbolic and upstream.summary.disabled:
+                message = f"{quoted(upstream.name)} is disabled, so the pipeline never starts"
                 yield Problem(*need.place, "depends", message, "enable it, or drop it here", "warning", code="AM307")
             if way:
                 hint = "give one of these pipelines a cron expression, or the dependency `mode: symbolic`"

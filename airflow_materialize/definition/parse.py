@@ -31,6 +31,7 @@ from airflow_materialize.definition.source import (
     slice_header,
     yaml_type,
 )
+from airflow_materialize.definition.stated import stated
 from airflow_materialize.definition.tree import MapNode, locate
 from airflow_materialize.errors import Problem
 
@@ -124,7 +125,7 @@ class Reading:
             name=name,
             path=self.where,
             script=script.relative_to(self.root.resolve()).as_posix() if script else self.where,
-            asset=None if errors else asset,
+            stated=stated(asset) if asset and not errors else None,
             problems=errors,
             warnings=tuple(problem for problem in found if problem.severity == "warning"),
             shape=shape_of(shaped),

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.stated import Stated, Summary
 from airflow_materialize.definition.tree import Provenance
 from airflow_materialize.errors import Problem
 
+if TYPE_CHECKING:
+    from airflow_materialize.definition.asset import Asset
+
 NOWHERE = Provenance("", 0, 0)
 """The place of what stands nowhere."""
+
+_NOTHING = Summary()
 
 
 class Asked(NamedTuple):
@@ -89,7 +94,7 @@ class ParsedAsset:
         name: Its name.
         path: Its definition file, relative to the root of all pipelines.
         script: Its Python file, likewise: the same, or what `run` names.
-        asset: Its header with all that it inherits; None where there are problems.
+        stated: Its header with all that it inherits; None where there are problems.
         problems: All mistakes.
         warnings: What is no mistake and yet not as it looks.
         shape: Its steps and edges.
@@ -106,7 +111,7 @@ class ParsedAsset:
     name: str
     path: str
     script: str
-    asset: Asset | None
+    stated: Stated | None
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     shape: Shape
@@ -119,11 +124,21 @@ class ParsedAsset:
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
     outside: tuple[Outside, ...] = ()
 
+    @property
+    def asset(self) -> Asset | None:
+        """Its header, read when it is asked for; None where there are problems."""
+        return self.stated.asset if self.stated else None
+
+    @property
+    def summary(self) -> Summary:
+        """What its DAG is made of; an empty one where there are problems."""
+        return self.stated.summary if self.stated else _NOTHING
+
     def with_problems(self, *problems: Problem) -> Self:
         """Return the same asset with more problems, and so without a usable header."""
         if not problems:
             return self
-        return replace(self, asset=None, problems=tuple(sorted({*self.problems, *problems})))
+        return replace(self, stated=None, problems=tuple(sorted({*self.problems, *problems})))
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from airflow_materialize.definition.fields import parse_duration
 from airflow_materialize.definition.whereabouts import secret_problem
 from airflow_materialize.execution.broker import Broker
+from airflow_materialize.execution.cache import LOCK
 from airflow_materialize.execution.desk import Desk
 from airflow_materialize.execution.environment import BuildOptions, use_environment
 from airflow_materialize.execution.failure import explain_failure
 from airflow_materialize.execution.limits import limits_of
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
+from airflow_materialize.execution.progress import Progress
 from airflow_materialize.execution.requirements import find_requirements, python_version
 from airflow_materialize.execution.sandbox import child_environment
 from airflow_materialize.execution.secrets import declared_secrets
@@ -84,10 +86,13 @@ def run_code(
             timeout=_seconds(plan.asset.timeout),
             limits=limits_of(plan.asset.resources),
             broker=broker,
-            on_progress=lambda rows, size: log.info("%s: %s rows, %.1f MB so far", plan.asset.name, rows, size / 1e6),
+            on_progress=Progress(plan.asset.name, log),
         )
     if result.failed:
-        raise explain_failure(result, plan.asset.name, script, requirements, timeout=plan.asset.timeout)
+        lock = environment.path / LOCK
+        raise explain_failure(
+            result, plan.asset.name, script, requirements, timeout=plan.asset.timeout, environment=lock
+        )
     return replace(result, seconds={"environment": prepared, **result.seconds}), desk.reads()
 
 

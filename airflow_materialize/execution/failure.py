@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
-from airflow_materialize.errors import MaterializeError
+from airflow_materialize.errors import Ending, RunError
 from airflow_materialize.execution.exhaustion import limit_note, peak, sudden_end
 from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.result import ChildResult
@@ -14,12 +15,14 @@ from airflow_materialize.execution.result import ChildResult
 _MISSING_MODULE = re.compile(r"No module named '(?P<root>[^'.]+)")
 # A line of a megabyte helps nobody in an error; the log has more of it.
 _LONGEST_TAIL_LINE = 1000
+# Beside a traceback the lines before it matter less.
+_BESIDE_TRACEBACK = 10
 _MOST_KINDS = 100
 _NAME = re.compile(r"[\w.<>]{1,200}")
 _TIMEOUT_HINT = "give the header a longer `timeout`, or let the asset do less in one run"
 
 
-def explain_failure(
+def explain_failure(  # what happened, to what, and what of it is known from elsewhere
     result: ChildResult,
     asset: str,
     asset_file: Path,
@@ -27,7 +30,8 @@ def explain_failure(
     unchanged: str = "",
     *,
     timeout: str = "",
-) -> MaterializeError:
+    environment: Path | None = None,
+) -> RunError:
     """Return the error for a child that failed or was stopped.
 
     Args:
@@ -37,28 +41,49 @@ def explain_failure(
         requirements: What its environment was made from.
         unchanged: The table that is as it was, where there is one.
         timeout: How long it was allowed to run, as its header says it.
+        environment: The lock of its environment.
     """
-    where = f"{asset}: failed in phase {result.phase!r}"
-    kinds = _kinds(result)
+    traceback = ""
     if result.timed_out:
-        message, hint = f"{asset} ran longer than its timeout of {timeout}", _TIMEOUT_HINT
-        message += f"\nIt was in phase {result.phase!r}.{_last_output(result)}"
+        cause, hint = f"it ran longer than its timeout of {timeout}", _TIMEOUT_HINT
+        message = f"{asset} ran longer than its timeout of {timeout}\nIt was in phase {result.phase!r}."
     elif result.stopped:
-        message, hint = f"{asset}: the run was stopped in phase {result.phase!r}", ""
-    elif result.outcome == "failure":
-        body = {name: str(result.body.get(name) or "") for name in ("type", "message", "traceback", "hint")}
-        note, advice = limit_note(result)
-        message = f"{where}: " + ": ".join(filter(None, (body["type"], body["message"])))
-        message += f" ({note})" if note else ""
-        if body["traceback"]:
-            message += f"\n{body['traceback'].rstrip()}"
-        elif result.tail:
-            message += _last_output(result)
-        hint = _module_hint(body["type"], body["message"], asset_file, requirements) or advice or body["hint"]
+        cause, hint = "the run was stopped", ""
+        message = f"{asset}: the run was stopped in phase {result.phase!r}"
     else:
-        reason, hint = _silent_end(result)
-        message = f"{where}: {reason}{_last_output(result)}"
-    return MaterializeError(message, hint=hint, unchanged=unchanged, kinds=kinds)
+        if result.outcome == "failure":
+            cause, traceback, hint = _exception(result, asset_file, requirements)
+        else:
+            cause, hint = _silent_end(result)
+        message = f"{asset}: failed in phase {result.phase!r}: {cause}"
+    output = result.tail[-_BESIDE_TRACEBACK:] if traceback else result.tail
+    lines = [message, traceback, _last_output(result, output), _circumstances(result, message, environment)]
+    return RunError(
+        "\n".join(filter(None, lines)),
+        Ending(cause, traceback, output, result.peak_bytes, str(environment or "")),
+        hint=hint,
+        unchanged=unchanged,
+        kinds=_kinds(result),
+        phase=result.phase,
+    )
+
+
+def _exception(result: ChildResult, asset_file: Path, requirements: Requirements) -> tuple[str, str, str]:
+    """Return the exception in one line, the user's own traceback, and a hint."""
+    body = {name: str(result.body.get(name) or "") for name in ("type", "message", "traceback", "hint")}
+    note, advice = limit_note(result)
+    cause = ": ".join(filter(None, (body["type"], body["message"]))) + (f" ({note})" if note else "")
+    hint = _module_hint(body["type"], body["message"], asset_file, requirements) or advice or body["hint"]
+    return cause, body["traceback"].rstrip(), hint
+
+
+def _circumstances(result: ChildResult, message: str, environment: Path | None) -> str:
+    known = [f"Its peak memory was {result.peak_bytes / 1e6:,.0f} MB."] if result.peak_bytes else []
+    if "peak memory" in message:
+        known = []
+    if environment:
+        known.append(f"Its environment is locked in {environment}.")
+    return " ".join(known)
 
 
 def _kinds(result: ChildResult) -> tuple[str, ...]:
@@ -77,11 +102,12 @@ def _kinds(result: ChildResult) -> tuple[str, ...]:
     return (_signal_name(-result.exit_code),) if result.exit_code < 0 else ("SystemExit",)
 
 
-def _last_output(result: ChildResult) -> str:
-    if not result.tail:
-        return "\nIt printed nothing."
-    lines = (line if len(line) <= _LONGEST_TAIL_LINE else f"{line[:_LONGEST_TAIL_LINE]} …" for line in result.tail)
-    return "\nIts last output:\n" + "\n".join(f"  {line}" for line in lines)
+def _last_output(result: ChildResult, output: Sequence[str]) -> str:
+    if not output:
+        # Of an exception the text says enough, and what was stopped may not have begun.
+        return "" if result.outcome == "failure" or not result.peak_bytes else "It printed nothing."
+    lines = (line if len(line) <= _LONGEST_TAIL_LINE else f"{line[:_LONGEST_TAIL_LINE]} …" for line in output)
+    return "Its last output:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def _silent_end(result: ChildResult) -> tuple[str, str]:

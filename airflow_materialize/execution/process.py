@@ -71,6 +71,7 @@ def run_child(  # noqa: PLR0913  # what the asset is, what it gets and what it m
     limits: Limits = NO_LIMITS,
     broker: Broker | None = None,
     on_progress: Callable[[int, int], None] = lambda _rows, _bytes: None,
+    on_phase: Callable[[str], None] = lambda _phase: None,
 ) -> ChildResult:
     """Run an asset in its environment, to its end.
 
@@ -84,12 +85,13 @@ def run_child(  # noqa: PLR0913  # what the asset is, what it gets and what it m
         limits: What it may use of the machine.
         broker: Answers its `query()`; None where nothing is answered.
         on_progress: Called with the rows and bytes staged so far.
+        on_phase: Called with each phase that begins.
 
     Returns:
         What happened, success or not; `explain_failure` puts a failure into words.
     """
     child = child or Child()
-    conversation = Conversation(output, on_progress)
+    conversation = Conversation(output, on_progress, on_phase)
     if child.stopped:
         return conversation.result(End(-signal.SIGTERM, 0), stopped=True)
     killed_before = oom_kills()
@@ -113,7 +115,7 @@ def run_child(  # noqa: PLR0913  # what the asset is, what it gets and what it m
         finally:
             output.close()
     if end.left:
-        output.message(logging.WARNING, "", _LEFT.format(", ".join(end.left)))
+        output.tell(logging.WARNING, _LEFT.format(", ".join(end.left)))
     return conversation.result(
         end,
         stopped=child.stopped,

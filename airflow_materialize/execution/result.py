@@ -15,6 +15,9 @@ from airflow_materialize.sdk.wire import Message
 
 Outcome = Literal["staged", "no_data", "done", "failure", "silent"]
 
+PHASES = ("import", "script", "materialize", "write")
+"""What a child says that it does."""
+
 _OUTCOMES: dict[str, Outcome] = {"staged": "staged", "no_data": "no_data", "done": "done", "failure": "failure"}
 
 
@@ -66,15 +69,22 @@ class Conversation:
     Args:
         output: Receives its log records.
         on_progress: Receives rows and bytes.
+        on_phase: Receives each phase that begins.
 
     Attributes:
         torn: What was wrong with its messages, if anything.
     """
 
-    def __init__(self, output: OutputLog, on_progress: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        output: OutputLog,
+        on_progress: Callable[[int, int], None],
+        on_phase: Callable[[str], None] = lambda _phase: None,
+    ) -> None:
         self.output = output
         self.torn = ""
         self._on_progress = on_progress
+        self._on_phase = on_phase
         self._outcome: Outcome = "silent"
         self._body: dict[str, Any] = {}
         self._phase = "start"
@@ -85,7 +95,9 @@ class Conversation:
         """Take one message. It comes from user code's process, so nothing in it is trusted to be well formed."""
         body = message.body
         if message.kind == "phase":
-            self._enter(str(body.get("name")))
+            if body.get("name") in PHASES:
+                self._enter(str(body["name"]))
+                self._on_phase(self._phase)
         elif message.kind == "log":
             level = body.get("level")
             level = level if isinstance(level, int) else logging.getLevelNamesMapping().get(str(level), logging.INFO)
@@ -96,6 +108,8 @@ class Conversation:
                 self._on_progress(rows, size)
         elif message.kind in _OUTCOMES:
             self._outcome = _OUTCOMES[message.kind]
+            if message.kind == "failure" and body.get("whole"):
+                self.output.tell(logging.ERROR, str(body.pop("whole")))
             redact = self.output.redact
             self._body = {name: redact(value) if isinstance(value, str) else value for name, value in body.items()}
 
@@ -116,7 +130,7 @@ class Conversation:
             body=self._body,
             exit_code=end.exit_code,
             stopped=stopped,
-            phase=str(self._body.get("phase") or phase),
+            phase=told if (told := self._body.get("phase")) in PHASES else phase,
             seconds=self._seconds,
             peak_bytes=end.peak_bytes,
             tail=tuple(self.output.tail),

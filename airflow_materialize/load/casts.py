@@ -108,7 +108,7 @@ def checked_cast(
     """
     if array.null_count == len(array):
         return pa.nulls(len(array), target)
-    if array.type == target and length is None:
+    if array.type == target and length is None and not pa.types.is_interval(target):
         return array
     good = _attempt(array, target, length)
     if good is not None:
@@ -216,6 +216,9 @@ def _texts(array: pa.Array, kind: str) -> pa.Array:
 def _kept(original: pa.Array, cast: pa.Array) -> bool:
     """Whether casting back gives what was there: Arrow's own check lets rounding and cut-off times pass."""
     kinds = _kind(original.type), _kind(cast.type)
+    if pa.types.is_interval(cast.type):
+        # Databases count microseconds, and cut what is finer.
+        return all(value is None or value.nanoseconds % 1000 == 0 for value in cast.to_pylist())
     if kinds[0] not in {"number", "moment", "instant"} or kinds[1] not in {"number", "truth", "moment", "instant"}:
         return True
     back = cast.cast(pa.int64()) if kinds == ("number", "truth") else cast
@@ -241,5 +244,6 @@ def _first_failure(fails: Callable[[int], bool], count: int) -> int:
 
 
 def _shown(scalar: pa.Scalar[Any]) -> str:
-    text = repr(scalar.as_py()) if not pa.types.is_temporal(scalar.type) else str(scalar.cast(pa.string()))
+    as_text = pa.types.is_temporal(scalar.type) and not pa.types.is_interval(scalar.type)
+    text = str(scalar.cast(pa.string())) if as_text else repr(scalar.as_py())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -12,69 +12,15 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from places import OPTIONS, Loading, Place, Row, after
+from verdicts import Verdicts
 
 from airflow_materialize.errors import MaterializeError
 
 DONE = {"loaded", "already_loaded"}
 ROWS = 100
-
-
-@dataclass
-class Verdicts:
-    """What a campaign found.
-
-    Attributes:
-        trials: Times that something was done to a load.
-        lost, doubled, unexpected, stale: Trials after which a row was missing, there too often, from nowhere, or from
-            an attempt that a newer one had overtaken.
-        failed: Loads that ended otherwise than they must.
-        left: Tables that nobody asked for.
-        struck: Where the faults struck.
-        notes: The first findings, with what is needed to see them again.
-    """
-
-    trials: int = 0
-    lost: int = 0
-    doubled: int = 0
-    unexpected: int = 0
-    stale: int = 0
-    failed: int = 0
-    left: int = 0
-    struck: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing was found."""
-        return not (self.lost or self.doubled or self.unexpected or self.stale or self.failed or self.left)
-
-    def judge(self, found: Counter[Row] | None, expected: Counter[Row], note: str, old: Iterable[Row] = ()) -> None:
-        """Compare a table with the model."""
-        found = found or Counter()
-        missing, extra = expected - found, found - expected
-        surplus = {row for row in extra if row in expected}
-        overtaken = {row for row in extra if row in set(old)} - surplus
-        self.lost += bool(missing)
-        self.doubled += bool(surplus)
-        self.stale += bool(overtaken)
-        self.unexpected += bool(set(extra) - surplus - overtaken)
-        if missing or extra:
-            self.note(f"{note}: {sum(missing.values())} rows missing, {sum(extra.values())} too many")
-
-    def fail(self, note: str) -> None:
-        """Count a load that ended otherwise than it must."""
-        self.failed += 1
-        self.note(note)
-
-    def note(self, text: str) -> None:
-        """Keep a finding; the first ones are enough."""
-        if len(self.notes) < 10:
-            self.notes.append(text)
 
 
 def rows_of(dice: random.Random, word: str) -> list[Row]:
@@ -86,15 +32,16 @@ def rows_of(dice: random.Random, word: str) -> list[Row]:
 def kills(place: Place, strategy: str, trials: int, seed: int) -> Verdicts:
     """Kill loads with SIGKILL, at each boundary in turn and at random moments, and try again."""
     dice, verdicts = random.Random(f"{seed} kills {strategy}"), Verdicts()
-    boundaries, pause = _measured(place, strategy, verdicts)
+    boundaries, pause = measured(place, strategy, verdicts)
+    order = _order(boundaries, dice)
     for trial in range(trials):
-        _refresh(place, strategy, trial, dice)
+        refresh(place, strategy, trial, dice)
         run, note = f"{strategy} {trial}", f"seed {seed}, kills of {strategy}, trial {trial}"
         rows = rows_of(dice, run)
         plan, file = place.plan(strategy, run), place.stage(rows)
         expected = after(strategy, rows, place.model)
         if trial % 2:
-            at = 1 + (trial // 2) % len(boundaries)
+            at = order[trial // 2 % len(order)]
             killed = place.start(plan, file, fault={"at": at})
             verdicts.struck[boundaries[at - 1]] += 1
             killed.outcome()
@@ -115,30 +62,54 @@ def kills(place: Place, strategy: str, trials: int, seed: int) -> Verdicts:
         verdicts.judge(place.rows(), expected, note)
         place.model = expected
         verdicts.trials += 1
-    _look_around(place, verdicts)
+    look_around(place, verdicts)
+    return verdicts
+
+
+def first_loads(place: Place, trials: int, seed: int) -> Verdicts:
+    """Kill the very first load of a database, which makes schema, ledger and table, and try again."""
+    dice, verdicts = random.Random(f"{seed} first loads"), Verdicts()
+    boundaries, _ = measured(place, "append", verdicts)
+    for trial in range(trials):
+        place.anew()
+        run, rows = f"first {trial}", rows_of(dice, "first")
+        plan, file = place.plan("append", run), place.stage(rows)
+        # A load that creates has some more calls than the one that was measured.
+        at = 1 + trial % (len(boundaries) + 8)
+        if place.start(plan, file, fault={"at": at}).outcome()["outcome"] == "killed":
+            verdicts.struck[f"boundary {at}"] += 1
+        outcome = place.start(plan, file, number=2).outcome()
+        if outcome["outcome"] not in DONE:
+            verdicts.fail(f"seed {seed}, {run}: the retry gave {outcome.get('error', outcome['outcome'])}")
+        place.model = Counter(rows)
+        verdicts.judge(place.rows(), place.model, f"seed {seed}, {run}")
+        verdicts.trials += 1
+        place.tidy()
+    look_around(place, verdicts)
     return verdicts
 
 
 def zombies(place: Place, strategy: str, trials: int, seed: int) -> Verdicts:
     """Let loads stand still at a boundary, overtake them by another attempt with another result, and let them go on."""
     dice, verdicts = random.Random(f"{seed} zombies {strategy}"), Verdicts()
-    boundaries, _ = _measured(place, strategy, verdicts)
+    boundaries, pause = measured(place, strategy, verdicts)
+    order = _order(boundaries, dice)
     for trial in range(trials):
-        _refresh(place, strategy, trial, dice)
+        refresh(place, strategy, trial, dice)
         run, note = f"zombie {strategy} {trial}", f"seed {seed}, zombies of {strategy}, trial {trial}"
         old, new = rows_of(dice, f"{run} old"), rows_of(dice, f"{run} new")
         plan, newer = place.plan(strategy, run), dice.choice([(1, 2), (2, 1)])
         same = strategy == "append" or dice.random() < 0.3
         first = place.stage(old)
         second = first if same else place.stage(new)
-        at = 1 + trial % len(boundaries)
+        at = order[trial % len(order)]
         verdicts.struck[boundaries[at - 1]] += 1
         zombie = place.start(plan, first, fault={"at": at, "signal": "SIGSTOP"})
         _wait(lambda z=zombie: z.stopped() or not z.alive(), 60)
         task, number = newer
         retry = place.start(plan, second, task=task, number=number)
         # A zombie that holds the lock keeps its retry waiting until it goes on, or is killed for good.
-        _wait(lambda r=retry: not r.alive(), dice.uniform(0, 0.15))
+        _wait(lambda r=retry: not r.alive(), dice.choice([2 * pause, dice.uniform(0, pause)]))
         if dice.random() < 0.2:
             zombie.kill()
         else:
@@ -157,7 +128,7 @@ def zombies(place: Place, strategy: str, trials: int, seed: int) -> Verdicts:
             verdicts.judge(found, newest, note, old)
         place.model = found
         verdicts.trials += 1
-    _look_around(place, verdicts)
+    look_around(place, verdicts)
     return verdicts
 
 
@@ -200,7 +171,7 @@ def intervals(place: Place, days: int, writers: int, seed: int) -> Verdicts:
         time.sleep(0.002)
     verdicts.judge(place.rows(), expected, f"seed {seed}, intervals")
     place.model = expected
-    _look_around(place, verdicts)
+    look_around(place, verdicts)
     return verdicts
 
 
@@ -268,7 +239,7 @@ def programs(place: Place, trials: int, seed: int) -> Verdicts:
         place.model = expected
         verdicts.trials += 1
         place.tidy()
-    _look_around(place, verdicts)
+    look_around(place, verdicts)
     return verdicts
 
 
@@ -288,7 +259,14 @@ def at_once(place: Place, trials: int, seed: int) -> Verdicts:
     return verdicts
 
 
-def _measured(place: Place, strategy: str, verdicts: Verdicts) -> tuple[list[str], float]:
+def _order(boundaries: list[str], dice: random.Random) -> list[int]:
+    """Return the numbers of all boundaries: the last, the first, and the others in any order."""
+    between = list(range(2, len(boundaries)))
+    dice.shuffle(between)
+    return [len(boundaries), 1, *between]
+
+
+def measured(place: Place, strategy: str, verdicts: Verdicts) -> tuple[list[str], float]:
     """Load twice without a fault: the boundaries of a load, and how long one takes."""
     place.load("create+replace", [(key, "base") for key in range(ROWS)], f"base of {strategy}")
     began = time.monotonic()
@@ -300,14 +278,14 @@ def _measured(place: Place, strategy: str, verdicts: Verdicts) -> tuple[list[str
     return outcome["boundaries"], 1.2 * (time.monotonic() - began)
 
 
-def _refresh(place: Place, strategy: str, trial: int, dice: random.Random) -> None:
+def refresh(place: Place, strategy: str, trial: int, dice: random.Random) -> None:
     """Keep the table small, and the folder of files."""
     if trial % 50 == 0:
         place.tidy()
         place.load("create+replace", rows_of(dice, f"{strategy} base {trial}"), f"{strategy} base {trial}")
 
 
-def _look_around(place: Place, verdicts: Verdicts) -> None:
+def look_around(place: Place, verdicts: Verdicts) -> None:
     if found := place.leftovers():
         verdicts.left += len(found)
         verdicts.note(f"left in the database: {', '.join(sorted(found))}")

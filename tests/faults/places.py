@@ -102,7 +102,9 @@ class Place:
     url: str
     folder: Path
     nursery: subprocess.Popen[str]
+    anew: Callable[[], None]
     name: str = "raw.orders"
+    without_ledger: bool = False
     count: int = 0
     model: Counter[Row] = field(default_factory=Counter)
 
@@ -139,7 +141,7 @@ class Place:
         outcome = self.folder / f"{self.count}.outcome"
         order = {
             "plan": plan.to_json(), "file": str(file), "attempt": [TASK.format(task), number], "outcome": str(outcome),
-            "url": url or self.url, "fault": fault,
+            "url": url or self.url, "fault": fault, "without_ledger": self.without_ledger,
         }  # fmt: skip
         assert self.nursery.stdin
         assert self.nursery.stdout
@@ -211,7 +213,20 @@ EMBEDDED = frozenset({"duckdb", "sqlite"})
 
 
 def place_of(kind: str, folder: Path, nursery: subprocess.Popen[str], empty_database: Callable[[str], str]) -> Place:
-    """Return an empty database of a kind."""
+    """Return an empty database of a kind.
+
+    Args:
+        kind: The type of its connection.
+        folder: For its files.
+        nursery: The process that loads are forked from.
+        empty_database: Empties the database on a server and returns its URL.
+    """
+
+    def empty_file() -> None:
+        for path in folder.glob("shop.db*"):
+            path.unlink()
+
     url = f"{kind}://{folder}/shop.db" if kind in EMBEDDED else empty_database(kind)
+    anew = empty_file if kind in EMBEDDED else lambda: (empty_database(kind), None)[1]
     # The schema of MySQL is the database, and this one may make no other.
-    return Place(kind, url, folder, nursery, "orders" if kind == "mysql" else "raw.orders")
+    return Place(kind, url, folder, nursery, anew, "orders" if kind == "mysql" else "raw.orders")

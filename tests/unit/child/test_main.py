@@ -465,3 +465,26 @@ def test_memory_stays_bounded_by_the_batch(asset):
     assert 0 < peak < 64 * 1024 * 1024
     assert ended.table().column("n").to_pylist()[-1] == 1_999_999
     assert isinstance(ended.table().schema, pa.Schema)
+
+
+def test_the_first_line_of_an_asset_waits_for_no_pyarrow_and_no_asyncio(asset):
+    ended = asset("""
+        import sys
+
+        HEAVY = {"pyarrow", "numpy", "asyncio"} & {*sys.modules}
+
+        def materialize():
+            return [{"heavy": sorted(HEAVY | ({"pyarrow"} & {*sys.modules}))}]
+        """)
+
+    assert ended.table().to_pylist() == [{"heavy": []}]
+
+
+def test_a_neighbour_named_like_a_module_of_the_library_does_no_harm_to_what_writes_the_result(asset, tmp_path):
+    folder = tmp_path / "pipeline" / "assets" / "raw"
+    folder.mkdir(parents=True)
+    (folder / "decimal.py").write_text("raise RuntimeError('not this one')\n")
+
+    ended = asset("def materialize():\n    return [{'id': 1}]\n")
+
+    assert ended.table().to_pylist() == [{"id": 1}]

@@ -7,6 +7,7 @@ import pytest
 
 from airflow_materialize.dag.ids import check_id, dag_id, group_id
 from airflow_materialize.dag.sequence import gate, sequence_of
+from airflow_materialize.dag.tasks import follow
 from airflow_materialize.definition.parsed import Asked, Shape
 
 
@@ -105,3 +106,15 @@ def test_no_two_checks_have_one_id_and_airflow_takes_each():
     assert len(ids) == len(pairs)
     assert all(re.fullmatch(r"check__[\w-]{1,90}", step) for step in ids)
     assert not ids & {"run", "load", "check", "check_warn"}
+
+
+def test_a_task_follows_another_as_airflow_itself_would_have_it():
+    from airflow.sdk import DAG, BaseOperator
+
+    def related(connect) -> list[tuple]:
+        dag = DAG("shop", schedule=None)
+        first, second = BaseOperator(task_id="first", dag=dag), BaseOperator(task_id="second", dag=dag)
+        connect(first, second)
+        return [(task.task_id, task.upstream_task_ids, task.downstream_task_ids) for task in (first, second)]
+
+    assert related(lambda first, second: follow(second, first)) == related(lambda first, second: first >> second)

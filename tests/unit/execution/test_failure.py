@@ -14,12 +14,14 @@ from airflow_materialize.execution.result import ChildResult
 def test_an_exception_is_told_with_phase_and_the_users_own_traceback(run, plain_environment):
     said = run.failure(plain_environment, "def materialize():\n    return int('x')\n")
     # Python 3.13 has no marks below a whole line.
+    said = re.sub(r"was [\d,]+ MB", "was … MB", said)
     assert said.replace("           ^^^^^^^^\n", "") == (
         "raw.orders: failed in phase 'materialize': ValueError: invalid literal for int() with base 10: 'x'\n"
         "Traceback (most recent call last):\n"
         f'  File "{run.file}", line 2, in materialize\n'
         "    return int('x')\n"
         "ValueError: invalid literal for int() with base 10: 'x'\n"
+        "Its peak memory was … MB.\n"
         "Nothing was changed in raw.orders."
     )
 
@@ -116,3 +118,47 @@ def test_a_long_line_is_cut_in_an_error():
     said = str(explain_failure(result, "a", Path("a.py"), Requirements()))
     assert "x" * 1000 + " …" in said
     assert "x" * 1001 not in said
+
+
+LIBRARY = """
+    import json
+
+    def parse(text):
+        return json.loads(text)
+
+    def materialize():
+        print("half of it")
+        try:
+            parse("{")
+        except ValueError as error:
+            raise RuntimeError("no orders today") from error
+    """
+
+
+def test_the_error_has_the_assets_own_frames_and_the_log_has_all(run, plain_environment, records):
+    said = run.failure(plain_environment, LIBRARY)
+
+    places = re.findall(r'File "(.+?)", line (\d+), in (\w+)', said)
+    own, place = str(run.file), [(file, int(line), name) for file, line, name in places]
+    assert place[:2] == [(own, 10, "materialize"), (own, 5, "parse")]
+    assert place[2][0].endswith("decoder.py")
+    assert place[3:] == [(own, 12, "materialize")]
+    assert "RuntimeError: no orders today\nIts last output:\n  half of it\nIts peak memory was " in said
+    errors = [text for level, text in records.lines if level == "ERROR"]
+    assert errors[0] == "Traceback (most recent call last):"
+    assert sum("json/__init__.py" in line for line in errors) == 1
+    assert "json/__init__.py" not in said
+
+
+def test_an_error_has_in_fields_what_it_says(run, plain_environment):
+    lock = plain_environment.path / "requirements.lock"
+    result = run(plain_environment, "def materialize():\n    print('reading')\n    return int('x')\n")
+    error = explain_failure(result, "raw.orders", run.file, Requirements(), "raw.orders", environment=lock)
+
+    assert (error.phase, error.unchanged, error.kinds[0]) == ("materialize", "raw.orders", "ValueError")
+    assert error.ending.cause == "ValueError: invalid literal for int() with base 10: 'x'"
+    assert error.ending.traceback.startswith("Traceback (most recent call last):\n")
+    assert error.ending.output == ("reading",)
+    assert error.ending.peak_bytes == result.peak_bytes > 1e6
+    assert error.ending.environment == str(lock)
+    assert f" MB. Its environment is locked in {lock}.\nNothing was changed" in str(error)

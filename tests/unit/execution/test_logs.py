@@ -120,3 +120,26 @@ def test_the_longer_of_two_secrets_is_masked_whole():
 
 def test_without_secrets_text_stays():
     assert Redactor(["", "abc"])("abc") == "abc"
+
+
+def test_the_lines_of_a_traceback_are_errors_and_those_around_it_are_not(output, records):
+    output().feed(
+        "stderr",
+        b'careful\nTraceback (most recent call last):\n  File "a.py", line 1, in <module>\n    1 / 0\n'
+        b"ZeroDivisionError: division by zero\nwent on\n",
+    )
+    assert [level for level, _ in records.lines] == ["WARNING", *["ERROR"] * 4, "WARNING"]
+
+
+def test_each_line_of_a_message_is_a_record_of_its_level(output, records):
+    output("begin\nsecret").message(logging.ERROR, "app", "one begin\nsecret\ntwo")
+    assert records.lines == [("ERROR", "app: one ***"), ("ERROR", "***"), ("ERROR", "two")]
+
+
+def test_what_is_printed_beyond_all_measure_is_counted_and_not_logged(output, records, monkeypatch):
+    monkeypatch.setattr("airflow_materialize.execution.logs.MOST_BYTES", 1_000)
+    log = output()
+    log.feed("stdout", b"x\n" * 100)
+    log.close()
+    assert records.texts == [*["x"] * 9, "… 91 more lines are not logged: the limit is 0 MiB"]
+    assert list(log.tail) == ["x"] * TAIL_LINES

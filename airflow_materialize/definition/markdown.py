@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|!~$"} | {"&": "&amp;"})
@@ -56,6 +56,27 @@ def fence(text: str) -> str:
 def bullets(items: Iterable[str]) -> str:
     """Return a list of lines that are Markdown already."""
     return "\n".join(f"- {item}" for item in items)
+
+
+def listed(title: str, items: Iterable[str]) -> list[str]:
+    """Return a list of lines that are Markdown already under a title; nothing where there are none."""
+    found = list(items)
+    return [f"**{title}**", bullets(found)] if found else []
+
+
+def facts(named: Iterable[tuple[str, str]]) -> str:
+    """Return names and what they are, both Markdown already, as a list; those of which nothing is said are left out."""
+    return bullets(f"{name}: {text}" for name, text in named if text)
+
+
+def labels(texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return names and texts of an author as Markdown, sorted."""
+    return [(plain(name), plain(text)) for name, text in sorted(texts.items())]
+
+
+def words(texts: Iterable[str]) -> str:
+    """Return texts of an author as an enumeration."""
+    return ", ".join(map(plain, texts))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
