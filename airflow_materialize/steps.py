@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ def run_step(
     execution_time: datetime,
     child: Child,
     log: logging.Logger,
+    on_phase: Callable[[str], None] = lambda _phase: None,
 ) -> Manifest:
     """Run an asset's code in its own environment and stage what it returns.
 
@@ -43,6 +44,7 @@ def run_step(
         execution_time: When the DAG run started.
         child: The handle by which a signal handler or another thread ends the process.
         log: Takes the asset's output by level.
+        on_phase: Called with the name of each phase that begins, and with an empty one after the last.
 
     Returns:
         The manifest for `load_step`.
@@ -58,10 +60,12 @@ def run_step(
         if plan.asset.is_table:
             prune(staged, plan)
         try:
-            result, reads = run_code(plan, workplace, CodeAttempt(attempt, execution_time, child), log)
+            result, reads = run_code(plan, workplace, CodeAttempt(attempt, execution_time, child, on_phase), log)
         except BaseException:
             discard_part(staged, plan, attempt)
             raise
+        finally:
+            on_phase("")
         file = seal(staged, plan, attempt) if result.outcome == "staged" else None
         report = RunReport(
             asset=plan.asset.name,

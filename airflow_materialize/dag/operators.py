@@ -44,6 +44,7 @@ class Step(BaseOperator):
     source_hash: str
     report: dict[str, Any] | None
 
+    custom_operator_name: ClassVar[str]
     template_fields = ("source_hash", "report")
     template_fields_renderers: ClassVar[dict[str, str]] = {"report": "json"}
     # `execute` fills in `report`, so what a step did stands under Rendered Templates.
@@ -62,13 +63,25 @@ class Step(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Do the step. What may pass by itself is retried, everything else fails at once."""
-        from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+        from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+        from airflow_materialize.dag.ending import ending
 
         try:
             return self.do(context)
-        except MaterializeError as error:
-            kind = AirflowException if self.may_pass(error) else AirflowFailException
-            raise kind(str(error)) from None
+        except MaterializeError as failure:
+            error, overdue = failure, False
+        except AirflowTaskTimeout:
+            error, overdue = self.overdue(), True
+        error.phase = error.phase or self.custom_operator_name
+        self.log.error("%s", error)
+        raise ending(error, may_pass=self.may_pass(error), overdue=overdue)
+
+    def overdue(self) -> MaterializeError:
+        """Return what there is to say where Airflow's timeout has ended the step."""
+        from airflow_materialize.dag.ending import overdue
+
+        return overdue(self.parsed, self.custom_operator_name, self.execution_timeout)
 
     @abstractmethod
     def do(self, context: Context) -> Any:
@@ -133,26 +146,17 @@ class MaterializeOperator(Step):
     custom_operator_name = "run"
     child: Child | None = None
 
+    def overdue(self) -> MaterializeError:
+        """Return how far user code came, where it had begun."""
+        return (self.child and self.child.failure) or super().overdue()
+
     def may_pass(self, error: MaterializeError) -> bool:
         """Whether another try may succeed: unless the header itself is wrong, or says that this error is final."""
         return not isinstance(error, AssetError) and is_retried(self.parsed.asset, error.kinds)
 
     def do(self, context: Context) -> dict[str, Any]:
-        """Run user code, unless the header says that it is not to run, and say so if it takes too long."""
-        from airflow.providers.common.compat.sdk import AirflowTaskTimeout
-
-        try:
-            return self.run_code(context)
-        except AirflowTaskTimeout:
-            # It has ended the asset's process on its way here.
-            limit = (self.parsed.asset and self.parsed.asset.timeout) or str(self.execution_timeout)
-            message = f"{self.parsed.name} ran longer than its timeout of {limit}"
-            unchanged = self.parsed.name if self.parsed.shape.table else ""
-            error = MaterializeError(message, unchanged=unchanged, kinds=("Timeout",))
-            raise (AirflowTaskTimeout(str(error)) if self.may_pass(error) else error) from None
-
-    def run_code(self, context: Context) -> dict[str, Any]:
-        """Plan the run, run user code, stage its result."""
+        """Plan the run, run user code, stage its result; unless the header says that it is not to run."""
+        from airflow_materialize.dag.log_groups import GroupedLog
         from airflow_materialize.dag.trigger import trigger_of
         from airflow_materialize.execution.containment import Child
         from airflow_materialize.plan.planning import plan_run
@@ -173,14 +177,15 @@ class MaterializeOperator(Step):
             self.log.info("%s", sentence)
         if not plan.enabled:
             self.skip()
-        self.child = Child()
+        self.child, log = Child(), GroupedLog(self.logger)
         manifest = run_step(
             plan,
             workplace,
             attempt=f"{trigger.task_instance}-{trigger.try_number}",
             execution_time=trigger.execution_time,
             child=self.child,
-            log=self.logger,
+            log=cast("logging.Logger", log),
+            on_phase=log.enter,
         )
         phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in manifest.report.seconds.items())
         self.log.info("%s: %s (%s)", parsed.name, manifest.report, phases)

@@ -6,15 +6,17 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_materialize.definition.fields import parse_duration
 from airflow_materialize.definition.whereabouts import secret_problem
+from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.broker import Broker
 from airflow_materialize.execution.cache import LOCK
 from airflow_materialize.execution.desk import Desk
@@ -46,11 +48,13 @@ class CodeAttempt:
         name: The staged file bears it.
         execution_time: When the DAG run started.
         child: The handle by which the process is ended.
+        on_phase: Called with the name of each phase that begins.
     """
 
     name: str
     execution_time: datetime
     child: Child
+    on_phase: Callable[[str], None] = lambda _phase: None
 
 
 def run_code(
@@ -70,30 +74,57 @@ def run_code(
     output = part_path(settings.staged_files, plan, attempt.name)
     spec = child_spec(plan, script, (script.parent, workplace.folder, workplace.top), output, secrets)
     began = time.monotonic()
-    requirements = find_requirements(script, workplace.top, settings.requirements)
-    python = python_version(plan.asset.image, requirements, settings.python)
-    options = BuildOptions(attempt.child, settings.environments_max_size, settings.index, plan.asset.name)
-    cached = use_environment(requirements, python, settings.environments, log, options)
-    bruin = bruin_environment(plan, attempt.execution_time)
-    with cached as environment, _scratch() as scratch, Broker(desk, log) as broker:
+    bruin, stack = bruin_environment(plan, attempt.execution_time), ExitStack()
+    with _environment_phase(plan.asset.name, attempt):
+        requirements = find_requirements(script, workplace.top, settings.requirements)
+        python = python_version(plan.asset.image, requirements, settings.python)
+        options = BuildOptions(attempt.child, settings.environments_max_size, settings.index, plan.asset.name)
+        cached = use_environment(requirements, python, settings.environments, log, options)
+        environment = stack.enter_context(cached)
+    explain = partial(
+        explain_failure,
+        asset=plan.asset.name,
+        asset_file=script,
+        requirements=requirements,
+        timeout=plan.asset.timeout,
+        unchanged=plan.asset.name if plan.asset.is_table else "",
+        environment=environment.path / LOCK,
+    )
+    with stack, _scratch() as scratch, Broker(desk, log) as broker:
         prepared = round(time.monotonic() - began, 3)
-        result = run_child(
-            environment,
-            spec,
-            child_environment(bruin, scratch, environment.path),
-            OutputLog(log, Redactor(secrets.values)),
-            child=attempt.child,
-            timeout=_seconds(plan.asset.timeout),
-            limits=limits_of(plan.asset.resources),
-            broker=broker,
-            on_progress=Progress(plan.asset.name, log),
-        )
+        try:
+            result = run_child(
+                environment,
+                spec,
+                child_environment(bruin, scratch, environment.path),
+                OutputLog(log, Redactor(secrets.values)),
+                child=attempt.child,
+                timeout=_seconds(plan.asset.timeout),
+                limits=limits_of(plan.asset.resources),
+                broker=broker,
+                on_progress=Progress(plan.asset.name, log),
+                on_phase=attempt.on_phase,
+            )
+        except BaseException:
+            if attempt.child.interrupted:
+                attempt.child.failure = explain(attempt.child.interrupted)
+            raise
     if result.failed:
-        lock = environment.path / LOCK
-        raise explain_failure(
-            result, plan.asset.name, script, requirements, timeout=plan.asset.timeout, environment=lock
-        )
+        raise explain(result)
     return replace(result, seconds={"environment": prepared, **result.seconds}), desk.reads()
+
+
+@contextmanager
+def _environment_phase(asset: str, attempt: CodeAttempt) -> Iterator[None]:
+    """Say of each failure that it is one of the environment."""
+    attempt.on_phase("environment")
+    try:
+        yield
+    except MaterializeError as error:
+        error.phase = "environment"
+        between = "\n" if "\n" in error.message else " "
+        error.message = f"{asset}: failed in phase 'environment':{between}{error.message}"
+        raise
 
 
 def _seconds(timeout: str) -> float | None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.guard import GUARD, WARDENS, sweep
@@ -47,12 +47,16 @@ class Child:
 
     Attributes:
         stopped: Whether `kill` was called. A child that is stopped before its start never starts.
+        interrupted: The `ChildResult` where an exception in the worker ended it, as Airflow's timeout is one.
+        failure: The same in words.
     """
 
     def __init__(self) -> None:
         self.stopped = False
         self.grace_seconds = 0.0
         self.contained: Contained | None = None
+        self.interrupted: Any = None
+        self.failure: MaterializeError | None = None
 
     def kill(self, grace_seconds: float = SUPERVISED_GRACE_SECONDS) -> None:
         """Have everything end: SIGTERM, then SIGKILL. Who waits for it returns when that is done.
@@ -115,6 +119,7 @@ class Contained:
         limits: Limits = NO_LIMITS,
         child: Child,
     ) -> None:
+        self.ended: End | None = None
         self._overdue = 0.0
         self._told: str | None = None
         GUARD.enter()
@@ -152,7 +157,7 @@ class Contained:
         if kind is not None and self._process.returncode is None:
             # Airflow's timeout and Ctrl-C arrive as exceptions.
             self.end()
-            self.wait()
+            self.ended = self.wait()
 
     def end(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Ask the warden to end everything."""

@@ -112,6 +112,11 @@ def run_child(  # noqa: PLR0913  # what the asset is, what it gets and what it m
         try:
             with contained, TimeLimit(child, timeout) as limit:
                 end = _attend(contained, ours, spec, conversation)
+        except BaseException:
+            # Airflow's timeout and Ctrl-C arrive as exceptions.
+            ended = contained.ended or End(-signal.SIGTERM, 0)
+            child.interrupted = conversation.result(ended, stopped=True, timed_out=True, limits=limits)
+            raise
         finally:
             output.close()
     if end.left:
