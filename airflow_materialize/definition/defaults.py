@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.effect import ASSET_FIELDS_WITHOUT_EFFECT, warn_of_no_effect
 from airflow_materialize.definition.inherit import NOT_INHERITED, move_load_options
-from airflow_materialize.definition.materialization import Materialization
 from airflow_materialize.definition.outline import outline
 from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.definition.reading import validate
@@ -20,11 +19,16 @@ from airflow_materialize.errors import Problem
 
 DEFAULTS_FILES = ("_defaults.yml", "_defaults.yaml")
 
-OF_ASSETS = {
-    **dict.fromkeys(Pipeline.model_fields, "it stands in pipeline.yml"),
-    **dict.fromkeys(Materialization.model_fields, "it stands under `materialization`"),
-}
-"""Fields that stand in another place than a header → where."""
+
+@cache
+def places_beside_headers() -> Mapping[str, str]:
+    """Return fields that stand in another place than a header → where."""
+    from airflow_materialize.definition.materialization import Materialization
+
+    return {
+        **dict.fromkeys(Pipeline.model_fields, "it stands in pipeline.yml"),
+        **dict.fromkeys(Materialization.model_fields, "it stands under `materialization`"),
+    }
 
 
 @dataclass(frozen=True)
@@ -105,11 +109,13 @@ def judge(tree: MapNode, scope: Scope, *, path: str = "", found: Iterable[Proble
         path: The path of the fields in their file.
         found: Mistakes of the text.
     """
+    from airflow_materialize.definition.asset import Asset
+
     filled, unfilled = scope.fill_in(tree, ASSET_FIELDS_OF_RUNS)
     moved, problems = move_load_options(filled)
     inherited = {name: entry for name, entry in moved.entries.items() if name not in NOT_INHERITED}
     fields = MapNode(moved.place, inherited)
-    _, refused = validate(Asset, fields, {"name": "name"}, OF_ASSETS)
+    _, refused = validate(Asset, fields, {"name": "name"}, places_beside_headers)
     warnings = {*_not_inherited(tree, path), *warn_of_no_effect(fields, ASSET_FIELDS_WITHOUT_EFFECT)}
     errors = {*found, *unfilled, *problems, *refused}
     return Defaults(fields, tuple(sorted(errors)), tuple(sorted(warnings)))

@@ -108,7 +108,7 @@ def read_glossary(file: Path, root: Path) -> Glossary:
         tree, problems = compose(text, where, limit=_LIMIT)
     except Unreadable as error:
         return Glossary(where, text, problems=(error.problem,))
-    _, refused = validate(GlossaryFile, tree, {}, {})
+    _, refused = validate(GlossaryFile, tree, {}, dict)
     found = sorted({*problems, *refused, *_unknown_domains(tree)})
     return Glossary(where, text, tree, tuple(found))
 

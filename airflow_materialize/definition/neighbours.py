@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from airflow_materialize.definition.identity import spelling
-from airflow_materialize.definition.parse import PipelineFile, parse_asset
 from airflow_materialize.definition.parsed import ParsedAsset
+from airflow_materialize.definition.pipeline_file import PipelineFile
 from airflow_materialize.definition.source import OTHER_SUFFIXES, YAML_SUFFIXES, candidates, leads_out, name_from_path
 
 _NAME = re.compile(r"^(?:(?:#|--)[ \t]*@(?:bruin|asset)\.)?name[ \t]*:[ \t]*(?P<name>.*)$", re.MULTILINE)
@@ -116,6 +116,8 @@ class Neighbours:
         return {file.name for file in self.files}
 
     def _parsed(self, file: _File) -> Known | None:
+        from airflow_materialize.definition.parse import parse_asset  # Which none needs that is known from the cache.
+
         if file not in self.parsed:
             asset = parse_asset(
                 file.file, self.root, file.pipeline, base=file.base, default_connection=self.default_connection

@@ -11,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 from airflow_materialize.definition.asset import Asset
-from airflow_materialize.definition.defaults import OF_ASSETS, Defaults
+from airflow_materialize.definition.defaults import Defaults, places_beside_headers
 from airflow_materialize.definition.effect import ASSET_FIELDS_WITHOUT_EFFECT, warn_of_no_effect
 from airflow_materialize.definition.fields import quoted
 from airflow_materialize.definition.identity import about, asset_uri
 from airflow_materialize.definition.merging import Merged, merge, says_connection
-from airflow_materialize.definition.parsed import ParsedAsset, Shape
-from airflow_materialize.definition.pipeline_file import PipelineFile, parse_pipelines
+from airflow_materialize.definition.parsed import ParsedAsset
+from airflow_materialize.definition.pipeline_file import PipelineFile
 from airflow_materialize.definition.reading import Read, read_tree, validate
 from airflow_materialize.definition.rules import check_rules
 from airflow_materialize.definition.shape import checks_of, is_table, needs_of, shape_of
@@ -35,7 +35,7 @@ from airflow_materialize.definition.stated import stated
 from airflow_materialize.definition.tree import MapNode, locate
 from airflow_materialize.errors import Problem
 
-__all__ = ["ParsedAsset", "PipelineFile", "Shape", "parse_asset", "parse_pipelines", "read_asset"]
+__all__ = ["parse_asset", "read_asset"]
 
 
 def parse_asset(
@@ -115,7 +115,7 @@ class Reading:
     def asset(self) -> ParsedAsset:
         tree, given = self.merged.tree, self.given
         script, refused = self.script(tree)
-        asset, invalid = validate(Asset, tree, given, OF_ASSETS)
+        asset, invalid = validate(Asset, tree, given, places_beside_headers)
         found = [*self.no_connection(tree), *refused, *invalid, *check_rules(tree), *self.without_effect(tree)]
         found = self.reported(found)
         errors = tuple(problem for problem in found if problem.severity == "error")

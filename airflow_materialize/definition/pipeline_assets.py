@@ -8,8 +8,8 @@ from pathlib import Path
 
 from airflow_materialize.definition.cache import ParseCache, digest_of
 from airflow_materialize.definition.graph import check_graph
-from airflow_materialize.definition.parse import PipelineFile, parse_asset
 from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline
+from airflow_materialize.definition.pipeline_file import PipelineFile
 from airflow_materialize.definition.source import FoundAssets, find_assets
 
 
@@ -48,6 +48,8 @@ class Reader:
         return parsed
 
     def _parsed(self, file: PipelineFile, found: FoundAssets, only: Path | None) -> ParsedPipeline:
+        from airflow_materialize.definition.parse import parse_asset  # Which none needs that is known from the cache.
+
         assets: list[ParsedAsset] = []
         warnings = [*file.warnings, *(found.warnings if only is None else ())]
         for path, base in found.files:

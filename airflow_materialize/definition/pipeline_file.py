@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Literal, NamedTuple
 
-from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.defaults import Defaults, judge
 from airflow_materialize.definition.effect import PIPELINE_FIELDS_WITHOUT_EFFECT, warn_of_no_effect
 from airflow_materialize.definition.notifications import Notifications
@@ -27,7 +27,12 @@ from airflow_materialize.definition.variants import (
 )
 from airflow_materialize.errors import Problem
 
-_OF_PIPELINES = dict.fromkeys(Asset.model_fields, "it stands in the header of an asset, or under `default`")
+
+@cache
+def _places_beside_pipelines() -> Mapping[str, str]:
+    from airflow_materialize.definition.asset import Asset
+
+    return dict.fromkeys(Asset.model_fields, "it stands in the header of an asset, or under `default`")
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ def _pipeline(read: Read, named: _Named, empty: PipelineFile) -> PipelineFile:
     written = tree.get("default")
     default = judge(written, scope, path="default") if isinstance(written, MapNode) else None
     given = {} if tree.get("name") else {"name": named.name}
-    pipeline, refused = validate(Pipeline, tree, given, _OF_PIPELINES)
+    pipeline, refused = validate(Pipeline, tree, given, _places_beside_pipelines)
     own = [*read.problems, *_nested(empty)]
     if read.readable:
         own += [*named.problems, *unfilled, *scope.problems, *refused, *check_variables(tree), *_inline_assets(tree)]

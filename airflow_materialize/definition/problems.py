@@ -35,7 +35,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def to_problems(
-    error: ValidationError, tree: MapNode, model: type[BaseModel], elsewhere: Mapping[str, str]
+    error: ValidationError, tree: MapNode, model: type[BaseModel], elsewhere: Callable[[], Mapping[str, str]]
 ) -> list[Problem]:
     """Turn what a model refuses into problems.
 
@@ -43,10 +43,10 @@ def to_problems(
         error: All that the model refuses.
         tree: The text's tree, for the places.
         model: The model, for the fields that it knows.
-        elsewhere: Fields that belong to another place, and where that is.
+        elsewhere: Returns fields that belong to another place, and where that is.
     """
-    details = error.errors(include_url=False)
-    return [_problem(detail, tree, model, elsewhere) for detail in details[: MOST_PROBLEMS + 1]]
+    details, places = error.errors(include_url=False), elsewhere()
+    return [_problem(detail, tree, model, places) for detail in details[: MOST_PROBLEMS + 1]]
 
 
 def shortened(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:

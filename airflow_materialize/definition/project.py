@@ -13,10 +13,10 @@ from airflow_materialize.definition.graph import OwnAssets
 from airflow_materialize.definition.identity import SCHEME
 from airflow_materialize.definition.links import Index, Links
 from airflow_materialize.definition.neighbours import Known, Neighbours, OtherKinds
-from airflow_materialize.definition.parse import PipelineFile, parse_pipelines
 from airflow_materialize.definition.parsed import ParsedPipeline
 from airflow_materialize.definition.pipeline import ON_ASSETS
 from airflow_materialize.definition.pipeline_assets import Reader
+from airflow_materialize.definition.pipeline_file import PipelineFile, parse_pipelines
 from airflow_materialize.definition.source import PipelineFolder, find_pipelines
 from airflow_materialize.definition.surroundings import Surroundings
 from airflow_materialize.errors import Problem

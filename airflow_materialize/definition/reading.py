@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
@@ -52,7 +52,7 @@ def read_tree(header: Header, where: str) -> Read:
 
 
 def validate(
-    model: type[M], tree: MapNode, given: Mapping[str, str], elsewhere: Mapping[str, str]
+    model: type[M], tree: MapNode, given: Mapping[str, str], elsewhere: Callable[[], Mapping[str, str]]
 ) -> tuple[M | None, list[Problem]]:
     """Make a model of a tree.
 
@@ -60,7 +60,7 @@ def validate(
         model: The model.
         tree: The text's tree.
         given: Values that do not stand in the text.
-        elsewhere: Fields that belong to another place, and where that is.
+        elsewhere: Returns fields that belong to another place, and where that is.
 
     Returns:
         The model, or None and everything that it refuses.

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.notifications import Notifications
 from airflow_materialize.definition.page import asset_page
 from airflow_materialize.definition.retries import RetryRule
+
+if TYPE_CHECKING:
+    from airflow_materialize.definition.asset import Asset
 
 
 class Patience(NamedTuple):
@@ -70,6 +72,8 @@ class Stated:
     @cached_property
     def asset(self) -> Asset:
         """The header."""
+        from airflow_materialize.definition.asset import Asset
+
         return Asset.model_validate_json(self.text)
 
 
