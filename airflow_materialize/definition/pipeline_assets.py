@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,9 +101,10 @@ class Reader:
             for defaults in around.defaults(path, folder, file.scope):
                 yield from (defaults.tree.place.file.encode(), defaults.text.encode("utf-8", "surrogateescape"))
         yield from (text.encode("utf-8", "surrogateescape") for text in texts)
+        above = f"{self.root}{os.sep}"
         for path, base in found.files:
-            yield from (str(path.relative_to(self.root)).encode("utf-8", "surrogateescape"), path.read_bytes())
-            yield str(base.relative_to(self.root)).encode("utf-8", "surrogateescape")
+            yield from (str(path).removeprefix(above).encode("utf-8", "surrogateescape"), path.read_bytes())
+            yield str(base).removeprefix(above).encode("utf-8", "surrogateescape")
 
     def _is_whole(self, parsed: ParsedPipeline, found: FoundAssets) -> bool:
         """Whether a pipeline has no mistake, and is made of nothing but the files of its digest."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -200,18 +202,29 @@ def find_assets(pipeline: PipelineFolder, root: Path) -> FoundAssets:
     """
     files: list[tuple[Path, Path]] = []
     warnings: list[Problem] = []
-    for file, base in sorted(candidates(pipeline)):
-        where = file.relative_to(root).as_posix()
-        if leads_out(file, root):
-            warnings.append(_skipped(where, "a link that leads out of the folder of all pipelines"))
+    # No link is followed on the way from a base to its files.
+    is_inside = cache(lambda base: not leads_out(base, root))
+    for file, base in sorted(candidates(pipeline), key=lambda found: found[0].parts):
+        kind = _kind(file)
+        if not is_inside(base) or (stat.S_ISLNK(kind) and leads_out(file, root)):
+            warnings.append(_skipped(file, root, "a link that leads out of the folder of all pipelines"))
         elif file.name.endswith(OTHER_SUFFIXES):
-            warnings.append(_skipped(where, f"a {file.suffix} file"))
-        elif file.is_file():
+            warnings.append(_skipped(file, root, f"a {file.suffix} file"))
+        elif stat.S_ISREG(kind) or (stat.S_ISLNK(kind) and file.is_file()):
             files.append((file, base))
     return FoundAssets(tuple(files), tuple(warnings))
 
 
-def _skipped(where: str, what: str) -> Problem:
+def _kind(file: Path) -> int:
+    """Return the mode of what stands there, itself where it is a link; 0 where it is gone."""
+    try:
+        return os.lstat(file).st_mode
+    except OSError:
+        return 0
+
+
+def _skipped(file: Path, root: Path, what: str) -> Problem:
+    where = file.relative_to(root).as_posix()
     return Problem(where, 0, 0, "", f"skipped: {what}", "assets are Python files", "warning", code="AM502")
 
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 from airflow.sdk import Asset
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_materialize import asset_dags
+from airflow_materialize.dag.assets import airflow_asset
 from airflow_materialize.definition.identity import asset_uri
 
 TABLE = "materialization: {type: table}\n"
@@ -68,6 +70,17 @@ def test_whatever_a_name_is_airflow_takes_its_uri_as_it_is(name):
     uri = asset_uri("", "db@host:1/x", name)
     assert Asset(uri).uri == uri
     assert uri != asset_uri("", "db@host:1/x", name + "x")
+
+
+@pytest.mark.parametrize("name", ["raw.orders", "Größe und *so*", "a/b?c#d@e", "x" * 1480, "x" * 5000, "~.-_"])
+def test_an_airflow_asset_is_equal_to_one_that_is_made_without_a_short_cut(name):
+    uri, about = asset_uri("", "Ware:house@x", name), {"owner": "Ada"}
+    made, plain = airflow_asset(uri, about), Asset(name=uri, uri=uri, extra=about)
+    assert (made, hash(made), vars_of(made)) == (plain, hash(plain), vars_of(plain))
+
+
+def vars_of(asset: Asset) -> list:
+    return [getattr(asset, field.name) for field in attrs.fields(Asset)]
 
 
 def test_what_a_pipeline_with_a_cron_reads_of_others_are_inlets_of_run(dags):

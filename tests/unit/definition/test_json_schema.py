@@ -52,7 +52,7 @@ def refused_by_parsing(what: str, text: str):
     tree, problems = compose(text, "x.yml")
     model, rules = PARSED_WITH[what]
     given = {} if tree.get("name") or what == "glossary" else {"name": "orders"}
-    refused = [*problems, *validate(model, tree, given, {})[1], *rules(tree)]
+    refused = [*problems, *validate(model, tree, given, dict)[1], *rules(tree)]
     return [problem for problem in refused if problem.severity == "error"]
 
 
