@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_materialize.dag.factory import asset_dags
     from airflow_materialize.errors import AssetError, MaterializeError
-    from airflow_materialize.local import MaterializeResult, materialize
+    from airflow_materialize.local import materialize
+    from airflow_materialize.results import MaterializeResult
 
 __version__ = "0.1.0"
 __all__ = ["AssetError", "MaterializeError", "MaterializeResult", "asset_dags", "materialize"]
@@ -15,7 +16,7 @@ __all__ = ["AssetError", "MaterializeError", "MaterializeResult", "asset_dags", 
 _HOMES = {
     "AssetError": "airflow_materialize.errors",
     "MaterializeError": "airflow_materialize.errors",
-    "MaterializeResult": "airflow_materialize.local",
+    "MaterializeResult": "airflow_materialize.results",
     "asset_dags": "airflow_materialize.dag.factory",
     "materialize": "airflow_materialize.local",
 }

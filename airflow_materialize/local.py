@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uuid6 import uuid7
 
@@ -18,7 +18,9 @@ from airflow_materialize.errors import AssetError, MaterializeError
 from airflow_materialize.plan.interval import Interval, inclusive_days
 from airflow_materialize.plan.planning import plan_run
 from airflow_materialize.plan.run_plan import Trigger
-from airflow_materialize.report import CheckReport, LoadReport, RunReport
+from airflow_materialize.plan.upstream import Said, Upstream, follow
+from airflow_materialize.report import Skip
+from airflow_materialize.results import AssetResult, MaterializeResult, Watcher
 from airflow_materialize.settings import read_settings
 from airflow_materialize.steps import check_step, load_step, run_step
 from airflow_materialize.workplace import Workplace
@@ -31,65 +33,6 @@ if TYPE_CHECKING:
 STEPS = ("run", "load", "check")
 
 log = logging.getLogger("airflow_materialize")
-
-
-@dataclass
-class AssetResult:
-    """What happened to one asset.
-
-    Attributes:
-        name: The asset's name.
-        run, load, check: The reports of the steps that were done.
-        staged: Where the staged file lies, as long as it is kept.
-        error: What ended it; None where all went well.
-        skipped: The asset upstream that failed, where it was not started because of that.
-        disabled: Whether its header says that it does not run. What depends on it runs all the same.
-    """
-
-    name: str
-    run: RunReport | None = None
-    load: LoadReport | None = None
-    check: CheckReport | None = None
-    staged: Path | None = None
-    error: MaterializeError | None = None
-    skipped: str = ""
-    disabled: bool = False
-
-    @property
-    def success(self) -> bool:
-        """Whether it was done and all of its checks hold. A disabled one has nothing to do."""
-        return not (self.error or self.skipped)
-
-
-Watcher = Callable[[AssetResult, str], None]
-"""Called after each step of each asset with what is known by then, and the step's name."""
-
-
-@dataclass
-class MaterializeResult:
-    """What happened to all assets of one call.
-
-    Attributes:
-        run_id: The id of this run.
-        assets: What happened to each, in the order in which they were done.
-    """
-
-    run_id: str
-    assets: dict[str, AssetResult] = field(default_factory=dict)
-
-    @property
-    def success(self) -> bool:
-        """Whether every asset was done and every check holds."""
-        return all(asset.success for asset in self.assets.values())
-
-    def rows(self, name: str) -> int:
-        """Return how many rows an asset's result had."""
-        run = self.assets[name].run
-        return run.rows if run else 0
-
-    def checks(self, name: str) -> CheckReport | None:
-        """Return what the checks of an asset said; None where none were asked."""
-        return self.assets[name].check
 
 
 def materialize(  # noqa: PLR0913  # the choices of one run
@@ -161,7 +104,7 @@ class _Run:
     only: frozenset[str]
     watch: Watcher
 
-    def asset(self, parsed: ParsedAsset) -> AssetResult:
+    def asset(self, parsed: ParsedAsset, upstream: _Upstream) -> AssetResult:
         """Do the steps of one asset."""
         result = AssetResult(parsed.name)
         for warning in parsed.warnings:
@@ -183,14 +126,24 @@ class _Run:
                 log.info("%s", note)
             if not plan.enabled:
                 return self.disabled(result)
-            manifest = self.run(plan, result) if "run" in self.only else None
-            if "load" in self.only and plan.asset.is_table:
-                self.load(plan, manifest, result)
-            if "check" in self.only:
-                self.check(plan, result)
+            self.steps(plan, result, upstream)
         except MaterializeError as error:
             result.error = error
         return result
+
+    def steps(self, plan: RunPlan, result: AssetResult, upstream: _Upstream) -> None:
+        """Do the chosen steps, unless there is nothing to do."""
+        manifest = None
+        if "run" in self.only:
+            result.skip = follow(upstream.skips)
+            if result.skip:
+                self.watch(result, "skipped")
+            else:
+                manifest = self.run(plan, result, upstream.words)
+        if "load" in self.only and plan.asset.is_table and not result.skip:
+            self.load(plan, manifest, result)
+        if "check" in self.only and not result.skip:
+            self.check(plan, result)
 
     def disabled(self, result: AssetResult) -> AssetResult:
         """Say that the asset's header wants it left alone."""
@@ -198,7 +151,7 @@ class _Run:
         self.watch(result, "disabled")
         return result
 
-    def run(self, plan: RunPlan, result: AssetResult) -> Manifest:
+    def run(self, plan: RunPlan, result: AssetResult, upstream: Upstream) -> Manifest:
         """Run user code and keep its file."""
         from airflow_materialize.execution.containment import Child
 
@@ -209,8 +162,9 @@ class _Run:
             execution_time=self.trigger.execution_time,
             child=Child(),
             log=log,
+            upstream=upstream,
         )
-        result.run = manifest.report
+        result.run, result.skip = manifest.report, manifest.report.skip
         if manifest.files:
             result.staged = self.workplace.settings.staged_files / manifest.files[0].path
         self.watch(result, "run")
@@ -261,13 +215,32 @@ def _in_order(selection: Selection, run: _Run, result: MaterializeResult) -> Non
     """Do the chosen assets; what depends on a failed one is skipped."""
     graph = AssetGraph.of(selection.pipeline.assets)
     stopped: dict[str, str] = {}
+    own: dict[str, AssetResult] = {}
     for parsed in selection.chosen:
         if parsed.name in stopped:
             result.assets[parsed.name] = AssetResult(parsed.name, skipped=stopped[parsed.name])
             run.watch(result.assets[parsed.name], "skip")
             continue
-        done = result.assets[parsed.name] = run.asset(parsed)
+        done = own[parsed.name] = result.assets[parsed.name] = run.asset(parsed, _upstream(parsed.name, graph, own))
         if done.error:
             run.watch(done, "error")
             if not (done.check and all(not verdict.blocking for verdict in done.check.failed)):
                 stopped |= {name: parsed.name for name in graph.downstream(parsed.name) if name not in stopped}
+
+
+class _Upstream(NamedTuple):
+    """What an asset waits for: the skips of what it depends on, and the words of all before it."""
+
+    skips: dict[str, Skip | None]
+    words: Upstream
+
+
+def _upstream(name: str, graph: AssetGraph, done: Mapping[str, AssetResult]) -> _Upstream:
+    """Return what an asset waits for. What is not part of this call counts as there."""
+
+    def said(other: str) -> Said | None:
+        found = done.get(other)
+        return Said(found.run, found.load) if found and found.run and not found.error else None
+
+    skips = {other: done[other].skip if other in done else None for other in graph.depends[name]}
+    return _Upstream(skips, Upstream(graph.upstream(name), frozenset(graph.depends), said))

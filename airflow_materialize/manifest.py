@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.run_plan import RunPlan
-from airflow_materialize.report import RunReport
+from airflow_materialize.report import RunReport, Skip
+from airflow_materialize.sdk.metadata import plain
 
 # Raised whenever an older worker could misread a manifest.
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 _AGAIN = "clear the step run to make a new one"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _ATTEMPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_OUTCOMES = {"data", "no_data", "script"}
+_OUTCOMES = {"data", "no_data", "script", "skipped"}
 
 _T = TypeVar("_T")
 _Rule = tuple[Callable[[Any], bool], str]
@@ -82,7 +83,7 @@ class Manifest:
         _check(data, _MANIFEST, "manifest")
         plan = _plan(data["plan"])
         table = plan.asset.name
-        report = _checked(RunReport, data["report"], _REPORT, "report", table)
+        report = _report(data["report"], table)
         files = tuple(
             _checked(StagedFile, file, _FILE, f"files[{place}]", table) for place, file in enumerate(data["files"])
         )
@@ -104,6 +105,13 @@ def _plan(data: Any) -> RunPlan:
     except Exception as error:  # the plan is untrusted, and what its parts raise is theirs
         raise MaterializeError(f"The manifest's plan is damaged: {error}", hint=_AGAIN) from error
     return plan
+
+
+def _report(data: Any, table: str) -> RunReport:
+    report = _checked(RunReport, data, _REPORT, "report", table)
+    if report.skip is None:
+        return report
+    return replace(report, skip=_checked(Skip, report.skip, _SKIP, "report.skip", table))
 
 
 def _checked(kind: type[_T], data: Any, rules: dict[str, _Rule], where: str, table: str) -> _T:
@@ -130,7 +138,8 @@ def _check(data: Any, rules: dict[str, _Rule], where: str, table: str = "") -> N
 
 def _agree(report: RunReport, files: tuple[StagedFile, ...], table: str) -> None:
     rows, size = sum(file.rows for file in files), sum(file.size for file in files)
-    if (report.outcome == "data") != bool(files) or (report.rows, report.bytes) != (rows, size):
+    skipped = (report.outcome == "skipped") == (report.skip is not None)
+    if not skipped or (report.outcome == "data") != bool(files) or (report.rows, report.bytes) != (rows, size):
         said = f"{report.outcome}, {report.rows} rows, {report.bytes} bytes"
         found = f"its {len(files)} files have {rows} rows, {size} bytes"
         raise MaterializeError(
@@ -159,6 +168,13 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
+def _is_metadata(value: Any) -> bool:
+    try:
+        return bool(plain(value) == value)
+    except (TypeError, ValueError):
+        return False
+
+
 _COUNT = (_is_count, "a whole number from 0 on")
 _HASH = (_is_hash, "a SHA-256 in hexadecimal")
 _TEXT = (lambda value: isinstance(value, str), "text")
@@ -171,11 +187,19 @@ _MANIFEST: dict[str, _Rule] = {
 }
 _REPORT: dict[str, _Rule] = {
     "asset": _TEXT,
-    "outcome": (lambda value: isinstance(value, str) and value in _OUTCOMES, "data, no_data or script"),
+    "outcome": (lambda value: isinstance(value, str) and value in _OUTCOMES, "data, no_data, script or skipped"),
     "rows": _COUNT,
     "bytes": _COUNT,
     "seconds": (_is_seconds, "numbers of seconds by phase"),
     "reads": (_is_texts, "a list of texts"),
+    "metadata": (_is_metadata, "small metadata"),
+    "materialized": (lambda value: value is None or isinstance(value, bool), "true, false or null"),
+    "skip": (lambda value: value is None or isinstance(value, dict), "an object or null"),
+}
+_SKIP: dict[str, _Rule] = {
+    "mode": (lambda value: value in ("soft", "hard"), "soft or hard"),
+    "reason": _TEXT,
+    "after": _TEXT,
 }
 _FILE: dict[str, _Rule] = {
     "path": _TEXT,

@@ -21,28 +21,60 @@ class _Report:
 
 
 @dataclass(frozen=True)
+class Skip(_Report):
+    """Why an asset was skipped by user code, its own or that of an asset that it depends on.
+
+    Attributes:
+        mode: After `soft` what depends on it runs if any other upstream has; after `hard` it is skipped as well.
+        reason: A sentence.
+        after: The asset whose code said so; empty where it is this one.
+    """
+
+    mode: Literal["soft", "hard"]
+    reason: str
+    after: str = ""
+
+    def __str__(self) -> str:
+        return f"skipped ({self.mode}){f' after {self.after}' if self.after else ''}: {self.reason}"
+
+
+@dataclass(frozen=True)
 class RunReport(_Report):
     """What `run` did: user code in its environment.
 
     Attributes:
         asset: The asset's name.
         outcome: `data` staged a file, `no_data` means that `materialize()` gave nothing, `script` that the asset
-            has no materialization.
+            has no materialization, `skipped` that there was nothing to do.
         rows: Rows in the staged file.
         bytes: Size of the staged file.
         seconds: Time per phase, in the order in which they ran.
         reads: The tables that `query`, `ref` and `source` read, as they were named there; those of another connection
             than the asset's own as `materialize://<connection id>/<table>`.
+        metadata: What user code says of its run.
+        materialized: Whether it says that the table is another one than before; None where it says nothing.
+        skip: Why it was skipped; None where it was not.
     """
 
     asset: str
-    outcome: Literal["data", "no_data", "script"]
+    outcome: Literal["data", "no_data", "script", "skipped"]
     rows: int = 0
     bytes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    materialized: bool | None = None
+    skip: Skip | None = None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return the report that `to_json` made `data` of."""
+        skip = data.get("skip")
+        return cls(**{**data, "skip": Skip.from_json(skip) if skip else None})
 
     def __str__(self) -> str:
+        if self.skip:
+            return str(self.skip)
         staged = f"{self.rows:,} rows staged, {self.bytes / 1e6:,.1f} MB"
         return {"data": staged, "no_data": "no data", "script": "done"}[self.outcome]
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.errors import MaterializeError
-from airflow_materialize.report import CheckReport, LoadReport, RunReport
+from airflow_materialize.plan.upstream import Upstream
+from airflow_materialize.report import CheckReport, LoadReport, RunReport, Skip
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.base import Destination
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 LOAD_SECONDS, CHECK_SECONDS = 6 * 3600.0, 3600.0
 """How long these steps may take, unless Airflow is told to watch over it."""
 
-_OUTCOMES: dict[str, Any] = {"staged": "data", "no_data": "no_data", "done": "script"}
+_OUTCOMES: dict[str, Any] = {"staged": "data", "no_data": "no_data", "done": "script", "skipped": "skipped"}
 
 
 def run_step(
@@ -34,6 +35,7 @@ def run_step(
     child: Child,
     log: logging.Logger,
     on_phase: Callable[[str], None] = lambda _phase: None,
+    upstream: Upstream | None = None,
 ) -> Manifest:
     """Run an asset's code in its own environment and stage what it returns.
 
@@ -45,22 +47,27 @@ def run_step(
         child: The handle by which a signal handler or another thread ends the process.
         log: Takes the asset's output by level.
         on_phase: Called with the name of each phase that begins, and with an empty one after the last.
+        upstream: What the asset waits for; nothing unless given.
 
     Returns:
-        The manifest for `load_step`.
+        The manifest for `load_step`. Where user code had nothing to do, its report says that it was skipped.
 
     Raises:
         MaterializeError: User code failed, or could not be started. Nothing was changed in the table.
     """
     from airflow_materialize.execution.asset_run import CodeAttempt, run_code
+    from airflow_materialize.execution.lookup import Lookup
     from airflow_materialize.staged_file import Manifest, discard_part, prune, seal, write_manifest
 
     staged = workplace.settings.staged_files
     with _naming_the_table(plan):
         if plan.asset.is_table:
             prune(staged, plan)
+        lookup = Lookup(plan.asset, upstream or Upstream(), lambda: _last_load(plan, workplace, log))
         try:
-            result, reads = run_code(plan, workplace, CodeAttempt(attempt, execution_time, child, on_phase), log)
+            result, words = run_code(
+                plan, workplace, CodeAttempt(attempt, execution_time, child, lookup, on_phase), log
+            )
         except BaseException:
             discard_part(staged, plan, attempt)
             raise
@@ -73,12 +80,28 @@ def run_step(
             rows=file.rows if file else 0,
             bytes=file.size if file else 0,
             seconds=result.seconds,
-            reads=reads,
+            reads=words.reads,
+            metadata=words.metadata,
+            materialized=words.materialized,
+            skip=words.skip,
         )
         manifest = Manifest(plan=plan, report=report, attempt=attempt, files=(file,) if file else ())
         if file:
             write_manifest(staged, manifest)
         return manifest
+
+
+def skipped(plan: RunPlan, skip: Skip, *, attempt: str) -> Manifest:
+    """Return the manifest of an asset that is skipped because of what it depends on: no code runs.
+
+    Args:
+        plan: What this DAG run would have done.
+        skip: Why it is skipped.
+        attempt: Names this try.
+    """
+    from airflow_materialize.staged_file import Manifest
+
+    return Manifest(plan=plan, report=RunReport(plan.asset.name, "skipped", skip=skip), attempt=attempt)
 
 
 def load_step(
@@ -173,6 +196,19 @@ def _destination(plan: RunPlan, workplace: Workplace) -> Destination:
     from airflow_materialize.destinations.base import for_connection
 
     return for_connection(resolve(plan.connection, workplace.connections))
+
+
+def _last_load(plan: RunPlan, workplace: Workplace, log: logging.Logger) -> dict[str, Any] | None:
+    """Return the figures of the last load of an asset's table, for its user code."""
+    from airflow_materialize.load.ledger import last_load
+
+    if not plan.asset.is_table:
+        return None
+    destination = _destination(plan, workplace)
+    purpose = f"last load of {plan.asset.name}"
+    with destination.session(read_only=True, purpose=purpose, progress=log.info) as session:
+        entry = last_load(session, destination.table(plan.asset.name))
+    return entry.figures() if entry else None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from airflow_materialize.child.errors import ResultError, type_name
 from airflow_materialize.child.pandas_frames import frame_to_batches, series_to_array
 from airflow_materialize.child.rows import RowBuffer, columns_to_batches
 from airflow_materialize.child.values import fields_of
+from airflow_materialize.sdk.outcome import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -271,4 +272,5 @@ def _unaccepted(value: Any, what: str = "", hint: str = ACCEPTED) -> ResultError
 
 def _unaccepted_item(value: Any, number: int) -> ResultError:
     problem = f"item {number} of what materialize() returned is, or holds, a value of type {type_name(value)}"
-    return ResultError(problem, hint=ACCEPTED)
+    around = "result() goes around the whole: `return result(rows(), metadata=…)`"
+    return ResultError(problem, hint=around if isinstance(value, Result) else ACCEPTED)

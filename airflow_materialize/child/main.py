@@ -23,7 +23,8 @@ from airflow_materialize.child.imports import import_asset, import_beside, modul
 from airflow_materialize.child.reporter import Reporter, log_to
 from airflow_materialize.sdk import context
 from airflow_materialize.sdk.channel import open_channel
-from airflow_materialize.sdk.context import INTERVAL_END, INTERVAL_START, PARAMETERS
+from airflow_materialize.sdk.context import INTERVAL_END, INTERVAL_START, PARAMETERS, PARTITION_KEY
+from airflow_materialize.sdk.outcome import Result, Skip
 from airflow_materialize.sdk.wire import receive
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Spec:
         search_path: Folders that imports look into first.
         cwd: The working directory.
         output: The file to make; empty for a script.
-        context: `data_interval_start` and `data_interval_end` in ISO 8601, or None; the header's `parameters`.
+        context: `data_interval_start` and `data_interval_end` in ISO 8601, or None; the `partition_key`, or None; the
+            header's `parameters`.
         columns: The declared columns: `name`, `type`, `sensitive` where it is true, `source` where the result has
             another name for it, `mask` as `method` or `method:parameter` where it has one.
         environment: Variables that hold secrets. They come here so that they stand in no process's first environment.
@@ -78,7 +80,7 @@ class Spec:
 def main(descriptor: int) -> int:
     """Serve the worker at the other end of the socket `descriptor`, and return the exit code.
 
-    0 follows `staged`, `no_data` or `done`; 1 follows `failure`, or nothing where the worker is gone.
+    0 follows `staged`, `no_data`, `done` or `skipped`; 1 follows `failure`, or nothing where the worker is gone.
     """
     sock = socket.socket(fileno=descriptor)
     sock.set_inheritable(False)
@@ -93,6 +95,8 @@ def main(descriptor: int) -> int:
     log_to(reporter)
     try:
         outcome, body = run(spec, reporter)
+    except Skip as end:
+        outcome, body = "skipped", {"reason": end.reason, "mode": end.mode}
     except BaseException as error:  # noqa: BLE001  # whatever ends the asset is reported
         outcome, body = "failure", describe(error, reporter.phase, spec.sensitive)
     for stream in (sys.stdout, sys.stderr):
@@ -122,28 +126,29 @@ def run(spec: Spec, reporter: Reporter) -> tuple[str, dict[str, Any]]:
     module = import_asset(source, spec.file, module_name(spec.file, spec.search_path))
     function = find_materialize(module, spec.file)
     reporter.enter("materialize")
-    result = call_materialize(function, spec.file)
+    returned = call_materialize(function, spec.file)
     # Not before: the first line of an asset that needs no pyarrow does not wait for it.
     import_beside(spec.search_path, "airflow_materialize.child.intake", "airflow_materialize.child.writer")
     from airflow_materialize.child.writer import StagedWriter
 
     writer = StagedWriter(spec.output, reporter.progress)
     try:
-        staged = stage(result, writer, spec, reporter)
+        staged, said = stage(returned, writer, spec, reporter)
     except BaseException:
         writer.abandon()
         raise
     if staged is None:
-        return "no_data", {}
+        return "no_data", said
     columns = {field.name: str(field.type) for field in staged.schema}
-    return "staged", {"rows": staged.rows, "batches": staged.batches, "columns": columns}
+    return "staged", {"rows": staged.rows, "batches": staged.batches, "columns": columns, **said}
 
 
 def set_environment(spec: Spec) -> None:
     """Give user code its secrets, and the context what no variable of Bruin's says."""
     # A core dump would hold the secrets.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for name, value in ((INTERVAL_START, "data_interval_start"), (INTERVAL_END, "data_interval_end")):
+    names = {INTERVAL_START: "data_interval_start", INTERVAL_END: "data_interval_end", PARTITION_KEY: "partition_key"}
+    for name, value in names.items():
         if spec.context.get(value):
             os.environ[name] = str(spec.context[value])
     os.environ[PARAMETERS] = json.dumps(spec.context.get("parameters") or {})
@@ -206,44 +211,57 @@ def call_materialize(function: Any, file: str) -> Any:
     return function(context) if takes.kind is inspect.Parameter.POSITIONAL_ONLY else function(**{takes.name: context})
 
 
-def stage(result: Any, writer: StagedWriter, spec: Spec, reporter: Reporter) -> Staged | None:
+def stage(returned: Any, writer: StagedWriter, spec: Spec, reporter: Reporter) -> tuple[Staged | None, dict[str, Any]]:
     """Write what `materialize()` returned, driving what is asynchronous in one event loop and one task.
 
     The phase is still `materialize` while an iterator runs, for that is user code.
+
+    Returns:
+        What was written, None where there is no data; and what `result()` says beside it.
     """
     from airflow_materialize.child.adapters import to_batches
     from airflow_materialize.child.intake import Intake
 
     intake = Intake(spec.columns, writer)
-    if inspect.isawaitable(result) or hasattr(result, "__aiter__"):
+    frame, results = _unwrapped(returned)
+    if inspect.isawaitable(frame) or hasattr(frame, "__aiter__"):
         import asyncio
 
-        asyncio.run(_stage_async(result, intake.add))
+        results += asyncio.run(_stage_async(frame, intake.add))
     else:
-        if not hasattr(result, "__next__"):
+        if not hasattr(frame, "__next__"):
             reporter.enter("write")
-        for batch in to_batches(result):
+        for batch in to_batches(frame):
             intake.add(batch)
+    said = {name: value for result in results for name, value in result.said().items()}
     if reporter.phase != "write":
         reporter.enter("write")
-    return intake.finish()
+    return intake.finish(), said
 
 
-async def _stage_async(result: Any, add: Callable[[pa.RecordBatch], None]) -> None:
+def _unwrapped(returned: Any) -> tuple[Any, list[Result]]:
+    """Return the frame within a `Result`, and the result itself; anything else as it is."""
+    return (returned.frame, [returned]) if isinstance(returned, Result) else (returned, [])
+
+
+async def _stage_async(frame: Any, add: Callable[[pa.RecordBatch], None]) -> list[Result]:
     from airflow_materialize.child.adapters import Pages, to_batches
 
-    while inspect.isawaitable(result):
-        result = await result
-    if not hasattr(result, "__aiter__"):
-        for batch in to_batches(result):
+    results: list[Result] = []
+    while inspect.isawaitable(frame):
+        frame, found = _unwrapped(await frame)
+        results += found
+    if not hasattr(frame, "__aiter__"):
+        for batch in to_batches(frame):
             add(batch)
-        return
+        return results
     pages = Pages()
-    async for item in result:
+    async for item in frame:
         for batch in pages.add(item):
             add(batch)
     for batch in pages.finish():
         add(batch)
+    return results
 
 
 def _run_script(source: bytes, file: str) -> tuple[str, dict[str, Any]]:

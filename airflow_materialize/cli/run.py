@@ -10,7 +10,8 @@ from typing import Any
 
 from airflow_materialize.cli import FAILED, FINE, INVALID
 from airflow_materialize.errors import AssetError, MaterializeError
-from airflow_materialize.local import STEPS, AssetResult, materialize
+from airflow_materialize.local import STEPS, materialize
+from airflow_materialize.results import AssetResult
 
 # The column in which steps stand is as wide as the longest of their names.
 _WIDTH = max(map(len, STEPS))
@@ -43,6 +44,8 @@ def _show(asset: AssetResult, step: str, *, keeps: bool) -> None:
         print(asset.error, file=sys.stderr)
     elif step == "skip":
         print(f"{asset.name}  skipped: {asset.skipped} failed")
+    elif step == "skipped":
+        print(f"{asset.name}  {asset.skip}", flush=True)
     elif step == "disabled":
         print(f"{asset.name}  skipped: disabled by its header", flush=True)
     else:

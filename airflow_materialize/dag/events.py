@@ -10,23 +10,27 @@ from airflow_materialize.errors import TransientError
 from airflow_materialize.plan.interval import Interval
 
 if TYPE_CHECKING:
-    from airflow_materialize.plan.run_plan import RunPlan
+    from airflow_materialize.manifest import Manifest
 
 # So many events back, the last DAG run that succeeded is looked for.
 _LOOKED_AT = 200
 
 
-def say(context: Mapping[str, Any], report: Mapping[str, Any] | None, plan: RunPlan) -> None:
-    """Put the report of a load on the event that a task emits when it succeeds.
+def say(context: Mapping[str, Any], report: Mapping[str, Any] | None, manifest: Manifest) -> None:
+    """Put the report of a load on the event that a task emits when it succeeds, and what user code says of its run.
 
     Args:
         context: Airflow's runtime context.
         report: The load's report; None where it has left none.
-        plan: The plan of the DAG run.
+        manifest: What `run` handed over.
     """
+    plan, run = manifest.plan, manifest.report
+    told: dict[str, Any] = {"metadata": run.metadata} if run.metadata else {}
+    if run.materialized is not None:
+        told["materialized"] = run.materialized
     interval = {"interval": plan.interval.to_json()} if plan.interval else {}
     for asset in context["task"].outlets:
-        extra = {**(report or {}), **interval, "asset": plan.asset.name, "run_id": plan.run_id}
+        extra = {**(report or {}), **told, **interval, "asset": plan.asset.name, "run_id": plan.run_id}
         context["outlet_events"][asset].extra = extra
 
 

@@ -1,19 +1,18 @@
-"""The operators of the steps: they resolve what Airflow knows and call `steps`."""
+"""The operators of the steps after `run`, and what all share: they resolve what Airflow knows and call `steps`."""
 
 from __future__ import annotations
 
 import logging
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from airflow.sdk import BaseOperator
 
 from airflow_materialize.dag.events import say
 from airflow_materialize.dag.loading import execution_time, load_and_tell, own_limit
-from airflow_materialize.dag.policy import is_retried, narrowed, patience
-from airflow_materialize.errors import AssetError, MaterializeError, TransientError
-from airflow_materialize.settings import SECTION
+from airflow_materialize.dag.policy import narrowed, patience
+from airflow_materialize.errors import MaterializeError, TransientError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_materialize.definition.parsed import Asked, ParsedAsset, ParsedPipeline
-    from airflow_materialize.execution.containment import Child
     from airflow_materialize.plan.run_plan import RunPlan
     from airflow_materialize.staged_file import Manifest
     from airflow_materialize.workplace import Workplace
@@ -136,90 +134,6 @@ class Step(BaseOperator):
         return manifest
 
 
-class MaterializeOperator(Step):
-    """Runs an asset's code in its own environment and hands its result over as an Arrow file.
-
-    The XCom is the manifest. A failure of user code may pass at the next try, so Airflow's `retries` apply to it; a
-    header that is wrong fails at once.
-    """
-
-    custom_operator_name = "run"
-    child: Child | None = None
-
-    def overdue(self) -> MaterializeError:
-        """Return how far user code came, where it had begun."""
-        return (self.child and self.child.failure) or super().overdue()
-
-    def may_pass(self, error: MaterializeError) -> bool:
-        """Whether another try may succeed: unless the header itself is wrong, or says that this error is final."""
-        return not isinstance(error, AssetError) and is_retried(self.parsed.asset, error.kinds)
-
-    def do(self, context: Context) -> dict[str, Any]:
-        """Plan the run, run user code, stage its result; unless the header says that it is not to run."""
-        from airflow_materialize.dag.log_groups import GroupedLog
-        from airflow_materialize.dag.trigger import trigger_of
-        from airflow_materialize.execution.containment import Child
-        from airflow_materialize.plan.planning import plan_run
-        from airflow_materialize.steps import run_step
-
-        parsed, workplace = self.parsed, self.workplace()
-        for warning in parsed.warnings:
-            self.log.warning("%s", warning)
-        if parsed.asset is None:
-            raise AssetError(parsed.problems, unchanged=parsed.name)
-        if parsed.asset.enabled is False:
-            self.skip()
-        self.refuse_lonely_folder(workplace)
-        trigger = trigger_of(context, self.pipeline.pipeline)
-        made_of = {"source": parsed.script, "source_hash": parsed.source_hash, "macros": self.pipeline.macros}
-        plan = plan_run(parsed.asset, self.pipeline.pipeline, trigger, **made_of)
-        for sentence in (f"Interval: {plan.interval or 'none'}", *plan.notes):
-            self.log.info("%s", sentence)
-        if not plan.enabled:
-            self.skip()
-        self.child, log = Child(), GroupedLog(self.logger)
-        manifest = run_step(
-            plan,
-            workplace,
-            attempt=f"{trigger.task_instance}-{trigger.try_number}",
-            execution_time=trigger.execution_time,
-            child=self.child,
-            log=cast("logging.Logger", log),
-            on_phase=log.enter,
-        )
-        phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in manifest.report.seconds.items())
-        self.log.info("%s: %s (%s)", parsed.name, manifest.report, phases)
-        self.report = manifest.report.to_json()
-        return manifest.to_json()
-
-    def skip(self) -> NoReturn:
-        """End this step as skipped, and with it the others of this asset. What depends on the asset runs."""
-        from airflow.providers.common.compat.sdk import AirflowSkipException
-
-        raise AirflowSkipException(
-            f"{self.parsed.name} is disabled by its header: nothing runs, its table stays as it is"
-        )
-
-    def refuse_lonely_folder(self, workplace: Workplace) -> None:
-        """Fail where the load may run on a machine that does not see the staged file."""
-        from airflow.providers.common.compat.sdk import conf
-
-        executors = {name.rpartition(":")[2].rpartition(".")[2] for name in conf.getlist("core", "executor")}
-        if not self.parsed.shape.table or workplace.settings.staged_files_shared or executors <= {"LocalExecutor"}:
-            return
-        raise MaterializeError(
-            f"{self.parsed.name}: staged files are kept in {workplace.settings.staged_files}, "
-            f"which another worker of {', '.join(sorted(executors))} may not see",
-            hint=f"point [{SECTION}] staged_files to a folder that every worker mounts and set staged_files_shared",
-            unchanged=self.parsed.name,
-        )
-
-    def on_kill(self) -> None:
-        """End the asset's process with everything that it started. `execute` raises afterwards."""
-        if self.child is not None:
-            self.child.kill()
-
-
 class LoadOperator(Step):
     """Loads the staged file into the table with the strategy of the frozen run plan."""
 
@@ -230,7 +144,7 @@ class LoadOperator(Step):
         manifest = self.manifest(context)
         report = load_and_tell(self, context, manifest)
         self.report = report.to_json()
-        say(context, self.report, manifest.plan)
+        say(context, self.report, manifest)
         return self.report
 
 
@@ -265,7 +179,7 @@ class CheckOperator(Step):
             self.tries_left = patience(plan.asset, report.failed) - _tries_before(context)
             raise MaterializeError(explain(report))
         if self.outlets:
-            say(context, self.handed(context, "load"), plan)
+            say(context, self.handed(context, "load"), self.manifest(context))
         return self.report
 
     def may_pass(self, error: MaterializeError) -> bool:
@@ -290,7 +204,7 @@ class GateOperator(Step):
     def do(self, context: Context) -> None:
         """Say what was loaded: all checks have been asked."""
         if self.outlets:
-            say(context, self.handed(context, "load"), self.manifest(context).plan)
+            say(context, self.handed(context, "load"), self.manifest(context))
 
 
 def _tries_before(context: Context) -> int:

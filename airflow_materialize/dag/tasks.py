@@ -12,8 +12,9 @@ from airflow_materialize.dag.docs import doc_md
 from airflow_materialize.dag.ids import group_id
 from airflow_materialize.dag.labels import shown
 from airflow_materialize.dag.notify import callbacks, joined
-from airflow_materialize.dag.operators import CheckOperator, GateOperator, LoadOperator, MaterializeOperator
+from airflow_materialize.dag.operators import CheckOperator, GateOperator, LoadOperator
 from airflow_materialize.dag.policy import check_policy, load_policy, place_policy, run_policy
+from airflow_materialize.dag.run_operator import MaterializeOperator
 from airflow_materialize.dag.sequence import gate, sequence_of
 from airflow_materialize.definition.markdown import printable
 
@@ -71,7 +72,7 @@ def _task(place: Place, parsed: ParsedAsset, pipeline: ParsedPipeline, root: Pat
     label = f"check {place.asked.column or 'of its own'}: {place.asked.name}" if place.asked else place.step
     named = {"task_id": place.step, "task_display_name": shown(f"{parsed.name} {label}"), **arguments}
     if place.step == "run":
-        # A disabled asset ends as skipped, and what depends on it runs all the same.
+        # What depends on a skipped asset decides by itself: after a disabled one it runs.
         policy = run_policy(parsed, pipeline.pipeline)
         return MaterializeOperator.of(*whose, **named, **policy, trigger_rule="none_failed")
     if place.step == "load":

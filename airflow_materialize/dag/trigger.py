@@ -51,6 +51,7 @@ def trigger_of(context: Mapping[str, Any], pipeline: Pipeline | None = None) -> 
         full_refresh=conf["full_refresh"],
         variables={**_own_entries(dag_run, pipeline), **conf["variables"]},
         map_index=-1 if map_index is None else map_index,
+        partition_key=getattr(dag_run, "partition_key", None) or "",
         task_instance=task_instance.id.hex,
         try_number=task_instance.try_number,
     )

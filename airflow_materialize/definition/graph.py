@@ -52,6 +52,10 @@ class AssetGraph:
                 after[upstream].append(asset)
         return frozenset(shortest_paths(name, after))
 
+    def upstream(self, name: str) -> frozenset[str]:
+        """Return everything that an asset depends on, directly or not."""
+        return frozenset(shortest_paths(name, self.depends))
+
     def cycle_through(self, name: str) -> tuple[str, ...]:
         """Return a shortest cycle through an asset, which starts and ends with it; empty where there is none."""
         return shortest_paths(name, self.depends).get(name, ())

@@ -27,6 +27,7 @@ from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
 from airflow_materialize.execution.progress import Progress
 from airflow_materialize.execution.requirements import find_requirements, python_version
+from airflow_materialize.execution.said import Words, words_of
 from airflow_materialize.execution.sandbox import child_environment
 from airflow_materialize.execution.secrets import declared_secrets
 from airflow_materialize.execution.spec import child_spec
@@ -35,6 +36,7 @@ from airflow_materialize.staged_file import part_path
 
 if TYPE_CHECKING:
     from airflow_materialize.execution.containment import Child
+    from airflow_materialize.execution.lookup import Lookup
     from airflow_materialize.execution.result import ChildResult
     from airflow_materialize.plan.run_plan import RunPlan
     from airflow_materialize.workplace import Workplace
@@ -48,19 +50,21 @@ class CodeAttempt:
         name: The staged file bears it.
         execution_time: When the DAG run started.
         child: The handle by which the process is ended.
+        lookup: What user code may look up.
         on_phase: Called with the name of each phase that begins.
     """
 
     name: str
     execution_time: datetime
     child: Child
+    lookup: Lookup
     on_phase: Callable[[str], None] = lambda _phase: None
 
 
 def run_code(
     plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: logging.Logger
-) -> tuple[ChildResult, list[str]]:
-    """Build the environment, run the asset in it, and return a result that has not failed, and the tables it read.
+) -> tuple[ChildResult, Words]:
+    """Build the environment, run the asset in it, and return a result that has not failed, and what it says.
 
     Raises:
         MaterializeError: User code failed, or could not be started.
@@ -90,7 +94,7 @@ def run_code(
         unchanged=plan.asset.name if plan.asset.is_table else "",
         environment=environment.path / LOCK,
     )
-    with stack, _scratch() as scratch, Broker(desk, log) as broker:
+    with stack, _scratch() as scratch, Broker(desk, log, attempt.lookup) as broker:
         prepared = round(time.monotonic() - began, 3)
         try:
             result = run_child(
@@ -111,7 +115,8 @@ def run_code(
             raise
     if result.failed:
         raise explain(result)
-    return replace(result, seconds={"environment": prepared, **result.seconds}), desk.reads()
+    words = words_of(result, plan.asset.name, desk.reads())
+    return replace(result, seconds={"environment": prepared, **result.seconds}), words
 
 
 @contextmanager

@@ -13,10 +13,13 @@ from airflow_materialize.destinations.reading import ReadOnlyError
 from airflow_materialize.destinations.stopping import Stop, stoppable
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.desk import UnlistedConnectionError
+from airflow_materialize.execution.lookup import KINDS
 from airflow_materialize.sdk.wire import Message, WireError, receive, send
 
 if TYPE_CHECKING:
     from airflow_materialize.execution.desk import Desk
+    from airflow_materialize.execution.lookup import Lookup
+    from airflow_materialize.execution.spool import Spool
 
 # A driver that does not let go of a statement is left behind: its thread ends with the worker.
 _PATIENCE_SECONDS = 20.0
@@ -27,12 +30,14 @@ class Broker:
     """Answers one child.
 
     Args:
-        desk: Knows the answers.
+        desk: Runs statements.
         log: Told where a statement does not end.
+        lookup: Knows the rest; None where nothing is looked up.
     """
 
-    def __init__(self, desk: Desk, log: logging.Logger) -> None:
+    def __init__(self, desk: Desk, log: logging.Logger, lookup: Lookup | None = None) -> None:
         self._desk = desk
+        self._lookup = lookup
         self._log = log
         self._ours, self._theirs = socket.socketpair()
         self._stop = Stop()
@@ -93,8 +98,9 @@ class Broker:
                     return
 
     def _answer(self, question: Message) -> None:
+        looks_up = self._lookup if question.kind in KINDS else None
         try:
-            spool = self._desk.answer(question)
+            answer = looks_up.answer(question) if looks_up else self._desk.answer(question)
         except UnlistedConnectionError as error:
             self._refuse("connection", error)
         except ReadOnlyError as error:
@@ -102,11 +108,17 @@ class Broker:
         except Exception as error:  # noqa: BLE001  # whatever a driver raises is the asset's to hear, and no more
             self._refuse("failed", error)
         else:
-            try:
-                send(self._ours, Message("rows", {"rows": spool.rows, "bytes": spool.size}))
-                socket.send_fds(self._ours, [b"\0"], [spool.descriptor()])
-            finally:
-                spool.close()
+            self._give(answer)
+
+    def _give(self, answer: Spool | dict[str, Any]) -> None:
+        if isinstance(answer, dict):
+            send(self._ours, Message("facts", answer))
+            return
+        try:
+            send(self._ours, Message("rows", {"rows": answer.rows, "bytes": answer.size}))
+            socket.send_fds(self._ours, [b"\0"], [answer.descriptor()])
+        finally:
+            answer.close()
 
     def _refuse(self, kind: str, error: Exception) -> None:
         text = str(error) if isinstance(error, MaterializeError) else f"{type(error).__name__}: {error}"

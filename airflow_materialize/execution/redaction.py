@@ -6,7 +6,8 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 # Shorter values stand in ordinary words.
@@ -31,6 +32,21 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """Return the text with `***` for each secret."""
         return self._pattern.sub("***", text) if self.longest else text
+
+
+def masked(value: Any, redact: Callable[[str], str], depth: int = 100) -> Any:
+    """Return plain data with no secret in it, neither in its texts nor as a number."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict | list):
+        if not depth:
+            return "…"
+        if isinstance(value, list):
+            return [masked(item, redact, depth - 1) for item in value]
+        return {redact(str(name)): masked(item, redact, depth - 1) for name, item in value.items()}
+    if isinstance(value, int | float) and not isinstance(value, bool) and redact(str(value)) != str(value):
+        return "***"
+    return value
 
 
 def common_forms(secret: str) -> Iterator[str]:

@@ -11,14 +11,21 @@ from typing import Any, Literal
 from airflow_materialize.execution.containment import End
 from airflow_materialize.execution.limits import NO_LIMITS, Limits
 from airflow_materialize.execution.logs import OutputLog
+from airflow_materialize.execution.redaction import masked
 from airflow_materialize.sdk.wire import Message
 
-Outcome = Literal["staged", "no_data", "done", "failure", "silent"]
+Outcome = Literal["staged", "no_data", "done", "skipped", "failure", "silent"]
 
 PHASES = ("import", "script", "materialize", "write")
 """What a child says that it does."""
 
-_OUTCOMES: dict[str, Outcome] = {"staged": "staged", "no_data": "no_data", "done": "done", "failure": "failure"}
+_OUTCOMES: dict[str, Outcome] = {
+    "staged": "staged",
+    "no_data": "no_data",
+    "done": "done",
+    "skipped": "skipped",
+    "failure": "failure",
+}
 
 
 @dataclass(frozen=True)
@@ -110,8 +117,7 @@ class Conversation:
             self._outcome = _OUTCOMES[message.kind]
             if message.kind == "failure" and body.get("whole"):
                 self.output.tell(logging.ERROR, str(body.pop("whole")))
-            redact = self.output.redact
-            self._body = {name: redact(value) if isinstance(value, str) else value for name, value in body.items()}
+            self._body = masked(body, self.output.redact)
 
     def result(
         self,

@@ -44,6 +44,7 @@ def child_spec(
         "context": {
             "data_interval_start": interval.start.isoformat() if interval else None,
             "data_interval_end": interval.end.isoformat() if interval else None,
+            "partition_key": plan.partition_key or None,
             "parameters": plan.parameters,
         },
         "columns": _columns(plan, secrets),

@@ -71,9 +71,18 @@ class Entry:
         """The attempt that committed it."""
         return Attempt(self.attempt_id, self.try_number)
 
+    def figures(self) -> dict[str, Any]:
+        """Return what user code may know of it, as plain data."""
+        values = {name: getattr(self, name) for name in _FIGURES}
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+
 
 _NUMBERS = {"map_index", "try_number", "rows_in", "rows_deleted", "rows_updated", "rows_inserted"}
 _MOMENTS = {"interval_start", "interval_end", "committed_at"}
+_FIGURES = (
+    *("run_id", "strategy", "interval_start", "interval_end"),
+    *("rows_in", "rows_inserted", "rows_updated", "rows_deleted", "committed_at"),
+)
 _COLUMNS: dict[str, pa.DataType] = {
     field.name: pa.int64() if field.name in _NUMBERS else pa.timestamp("us") if field.name in _MOMENTS else pa.string()
     for field in fields(Entry)
@@ -121,18 +130,15 @@ class Ledger:
 
     def find(self, load_key: str) -> Entry | None:
         """Return what is known of a load; None also where there is no ledger."""
-        if not self._exists():
-            return None
-        names = list(_COLUMNS)
-        found = self._session.rows(
-            f"SELECT {self._listed(names)} FROM {self._name} WHERE {self._equal('load_key')}"
-            f" AND {self._equal('target')}",
-            [load_key, self.target],
-        )
-        if not found:
-            return None
-        values = dict(zip(names, found[0], strict=True))
-        return Entry(**values | {name: _moment(values[name]) for name in _MOMENTS})
+        found = self._entries(f"{self._equal('load_key')} AND {self._equal('target')}", [load_key, self.target])
+        return found[0] if found else None
+
+    def newest(self) -> Entry | None:
+        """Return the load of the table that was committed last; None also where there is no ledger."""
+        committed, own = self._session.quote("committed_at"), self._equal("target")
+        last = f"{committed} = (SELECT max({committed}) FROM {self._name} WHERE {own})"
+        found = self._entries(f"{own} AND {last}", [self.target, self.target])
+        return max(found, key=lambda entry: entry.attempt, default=None)
 
     def has_newer(self, interval: Interval) -> bool:
         """Whether the table holds a load whose interval ends later."""
@@ -163,6 +169,14 @@ class Ledger:
         marks = ", ".join("?" * len(values))
         self._session.execute(f"INSERT INTO {self._name} ({self._listed(list(_COLUMNS))}) VALUES ({marks})", values)
 
+    def _entries(self, condition: str, parameters: list[Any]) -> list[Entry]:
+        if not self._exists():
+            return []
+        names = list(_COLUMNS)
+        sql = f"SELECT {self._listed(names)} FROM {self._name} WHERE {condition}"
+        rows = (dict(zip(names, row, strict=True)) for row in self._session.rows(sql, parameters))
+        return [Entry(**values | {name: _moment(values[name]) for name in _MOMENTS}) for values in rows]
+
     def _exists(self) -> bool:
         return self._session.columns(self._place) is not None
 
@@ -180,6 +194,11 @@ class Ledger:
 
     def _listed(self, names: list[str]) -> str:
         return ", ".join(self._session.quote(name) for name in names)
+
+
+def last_load(session: Session, table: Table) -> Entry | None:
+    """Return the last load that a table holds; None where it is gone, or was never loaded."""
+    return Ledger(session, table).newest() if session.kind(table) else None
 
 
 def naive(moment: datetime) -> datetime:

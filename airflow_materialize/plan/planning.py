@@ -66,6 +66,7 @@ def plan_run(
         variables_schema=describe_variables(pipeline),
         macros=macros,
         notes=notes,
+        partition_key=trigger.partition_key,
     )
     plan = replace(plan, interval=_modified_interval(plan, trigger.execution_time))
     return _rendered(plan, bruin_names(plan, trigger.execution_time))

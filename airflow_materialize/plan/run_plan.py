@@ -16,7 +16,7 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval, bruin_dates, spell
 
 # Raised whenever an older worker could misread a plan.
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 
 _TUPLES = ("hooks_pre", "hooks_post", "notes")
 
@@ -33,6 +33,7 @@ class Trigger:
         start_given: Whether the user said where the interval starts.
         full_refresh: Whether the user asked for one.
         variables: Values that the user gave to the pipeline's variables.
+        partition_key: The partition that the run is about; empty where it is about none.
         task_instance, try_number: The attempt: a uuid7 in hexadecimal, and the try at it, counted from 1.
     """
 
@@ -45,6 +46,7 @@ class Trigger:
     full_refresh: bool = False
     variables: dict[str, Any] = field(default_factory=dict)
     map_index: int = -1
+    partition_key: str = ""
     task_instance: str = ""
     try_number: int = 1
 
@@ -71,6 +73,7 @@ class RunPlan:
         hooks_pre, hooks_post: The statements around the load, likewise.
         macros: Jinja macros of the pipeline, for the queries of checks.
         notes: Sentences for the log: what was decided otherwise than asked.
+        partition_key: The partition that the run is about; empty where it is about none.
         version: The format of this plan.
     """
 
@@ -94,6 +97,7 @@ class RunPlan:
     hooks_post: tuple[str, ...] = ()
     macros: str = ""
     notes: tuple[str, ...] = ()
+    partition_key: str = ""
     version: int = PLAN_VERSION
 
     @property

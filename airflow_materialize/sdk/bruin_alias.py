@@ -17,7 +17,7 @@ query, get_connection = adopt(lambda sql, name: sdk.get_connection(name).query(s
 
 
 def __getattr__(name: str) -> Any:
-    """Answer as `airflow_materialize.sdk` does, which knows what this version does not have."""
+    """Answer as `airflow_materialize.sdk` does, with what is not Bruin's."""
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(sdk, name)

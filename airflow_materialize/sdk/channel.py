@@ -14,7 +14,7 @@ from airflow_materialize.sdk.wire import Message, WireError, receive, send
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_GONE = "the worker is gone, and nobody answers query() any longer"
+_GONE = "the worker is gone, and nobody answers any longer"
 
 
 class ReadsOnlyError(QueryError):
@@ -43,12 +43,30 @@ class Channel:
         self._broken = False
 
     def ask(self, kind: str, **body: Any) -> Rows:
-        """Ask one question and wait for its answer; other threads wait for their turn.
+        """Ask for rows and wait for them; other threads wait for their turn.
 
         Raises:
             QueryError: The statement was refused, or nobody answers.
             ConnectionNotFoundError: The header lists no such connection.
         """
+        answer = self._ask(Message(kind, body))
+        if isinstance(answer, Rows):
+            return answer
+        raise QueryError(f"the worker answered with {answer.kind!r} where rows were asked for")
+
+    def look_up(self, kind: str, **body: Any) -> dict[str, Any]:
+        """Ask for a few facts and wait for them.
+
+        Raises:
+            QueryError: The worker cannot say, or nobody answers.
+        """
+        answer = self._ask(Message(kind, body))
+        if isinstance(answer, Rows):
+            answer.close()
+            raise QueryError("the worker answered with rows where facts were asked for")
+        return answer.body
+
+    def _ask(self, question: Message) -> Rows | Message:
         if os.getpid() != self._process:
             # Two processes would read each other's answers.
             raise QueryError("query() works in the asset's own process, and this one was forked from it: query first")
@@ -56,20 +74,20 @@ class Channel:
             if self._broken:
                 raise QueryError("an earlier query() was interrupted before its answer was complete")
             self._broken = True
-            answer = self._exchange(Message(kind, body))
+            answer = self._exchange(question)
             self._broken = False
-        if isinstance(answer, Rows):
-            return answer
-        raise _ERRORS.get(str(answer.get("kind")), QueryError)(str(answer.get("message")))
+        if isinstance(answer, Message) and answer.kind == "refused":
+            raise _ERRORS.get(str(answer.body.get("kind")), QueryError)(str(answer.body.get("message")))
+        return answer
 
-    def _exchange(self, question: Message) -> Rows | dict[str, Any]:
+    def _exchange(self, question: Message) -> Rows | Message:
         try:
             send(self._sock, question)
             answer = receive(self._sock)
             if answer is None:
                 raise QueryError(_GONE)
             if answer.kind != "rows":
-                return answer.body
+                return answer
             _, descriptors, _, _ = socket.recv_fds(self._sock, 1, 1)
         except WireError as error:
             raise QueryError(str(error)) from error
@@ -103,5 +121,5 @@ def line() -> Channel:
         QueryError: There is none.
     """
     if not _open:
-        raise QueryError("query() and ref() work while airflow-materialize runs the asset")
+        raise QueryError("query(), ref() and result_of() work while airflow-materialize runs the asset")
     return _open[0]

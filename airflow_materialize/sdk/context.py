@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_materialize.sdk.exceptions import BruinError
+from airflow_materialize.sdk.last_load import LastLoad, ask_last_load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,12 +17,16 @@ if TYPE_CHECKING:
 INTERVAL_START = "MATERIALIZE_DATA_INTERVAL_START"
 INTERVAL_END = "MATERIALIZE_DATA_INTERVAL_END"
 PARAMETERS = "MATERIALIZE_PARAMETERS"
+PARTITION_KEY = "MATERIALIZE_PARTITION_KEY"
 
 INTERVAL_CHOICES = (
     "give start_date and end_date in the trigger form, `--start-date` and `--end-date` on the command line, "
     "or let the pipeline have a cron schedule"
 )
 """What a user can do about a run without an interval."""
+
+log = logging.getLogger("asset")
+"""The asset's logger."""
 
 _T = TypeVar("_T")
 
@@ -106,6 +112,31 @@ class Context:
     def asset_name(self) -> str | None:
         """The asset's name."""
         return _value("BRUIN_ASSET", str)
+
+    @property
+    def this(self) -> str | None:
+        """The name of the asset's table: `ref(context.this)` has the rows that were loaded before."""
+        return _value("BRUIN_THIS", str)
+
+    @property
+    def schema_prefix(self) -> str:
+        """What Bruin puts before the schema of an environment; empty here, where environments are connections."""
+        return os.environ.get("BRUIN_SCHEMA_PREFIX", "")
+
+    @property
+    def partition_key(self) -> str | None:
+        """The partition that the DAG run is about, where it is about one."""
+        return _value(PARTITION_KEY, str)
+
+    @property
+    def last_load(self) -> LastLoad | None:
+        """The figures of the last load of the asset's table, asked of the worker; None where there is none."""
+        return ask_last_load()
+
+    @property
+    def log(self) -> logging.Logger:
+        """The asset's logger. What it says stands in the log of the task `run`."""
+        return log
 
     @property
     def connection(self) -> str | None:

@@ -311,14 +311,14 @@ def set_in(data, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "problem"),
     [
-        (["version"], 2, "The manifest has version 2, and this worker reads version 1"),
+        (["version"], 1, "The manifest has version 1, and this worker reads version 2"),
         (["version"], True, "The manifest has version True"),
         (["plan"], None, "manifest.plan is None, not an object"),
         (["plan", "version"], 99, "The run plan has version 99"),
         (["plan", "asset"], 3, "The run plan is damaged"),
         (["plan", "interval"], 3, ""),
         (["plan", "notes"], KeyError, "damaged"),
-        (["report", "outcome"], "fine", "report.outcome is 'fine', not data, no_data or script"),
+        (["report", "outcome"], "fine", "report.outcome is 'fine', not data, no_data, script or skipped"),
         (["report", "outcome"], ["data"], "report.outcome is ['data']"),
         (["report", "outcome"], "no_data", "its report says no_data, 3 rows"),
         (["report", "rows"], -1, "report.rows is -1, not a whole number from 0 on"),

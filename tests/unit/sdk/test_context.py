@@ -104,16 +104,15 @@ def test_variables_that_cannot_be_read_are_named(monkeypatch, values, problem):
         _ = context.vars
 
 
-@pytest.mark.parametrize("name", ["result", "result_of", "skip"])
-def test_a_name_of_another_version_says_what_to_do(name):
-    with pytest.raises(ImportError, match=rf"^{name}\(\) is not available in this version of airflow-materialize: "):
-        getattr(sdk, name)
-
-
-def test_any_other_name_is_an_attribute_error():
-    assert not hasattr(sdk, "nothing")
-    assert isinstance(sdk.context, sdk.Context)
+def test_the_log_is_the_assets_by_either_name():
     assert sdk.log.name == "asset"
+    assert context.log is sdk.log
+
+
+def test_the_partition_is_there_where_the_run_is_about_one(monkeypatch):
+    assert context.partition_key is None
+    monkeypatch.setenv("MATERIALIZE_PARTITION_KEY", "2026-04-01")
+    assert context.partition_key == "2026-04-01"
 
 
 def test_parameters_have_the_types_that_yaml_gave_them(monkeypatch):
