@@ -13,7 +13,8 @@ from typing import Any
 from airflow_materialize.connections import Connection
 from airflow_materialize.errors import MaterializeError
 
-_ALIASES = {"postgresql": "postgres", "gcpbigquery": "google_cloud_platform"}
+_ALIASES = {"postgresql": "postgres", "gcpbigquery": "google_cloud_platform", "gcpspanner": "spanner"}
+_TRUE = {"true", "True", "1"}
 _MOTHERDUCK = ("md:", "motherduck:")
 
 
@@ -31,6 +32,11 @@ class _Fields:
             if value is not None and value != "":
                 return value if isinstance(value, str) else json.dumps(value)
         return ""
+
+    def number(self, name: str) -> int | None:
+        """Return an extra that is a whole number; None where there is none."""
+        text = self.option(name)
+        return int(text) if text.isdecimal() else None
 
     def file(self, *names: str) -> str:
         """Return the text of the file that an extra names; empty where there is none."""
@@ -100,7 +106,8 @@ _Shape = tuple[dict[str, Any], dict[str, Any]]
 
 
 def _postgres(own: _Fields) -> _Shape:
-    return {**own.server(5432), "database": own.connection.schema}, {"ssl_mode": own.option("sslmode")}
+    optional = {"ssl_mode": own.option("sslmode"), "pool_max_conns": own.number("pool_max_conns")}
+    return {**own.server(5432), "database": own.connection.schema}, optional
 
 
 def _redshift(own: _Fields) -> _Shape:
@@ -153,7 +160,8 @@ def _duckdb(own: _Fields) -> _Shape:
 
 def _motherduck(own: _Fields) -> _Shape:
     database = own.connection.host.partition(":")[2].partition("?")[0] or own.connection.schema
-    return {"token": own.connection.password or own.option("motherduck_token", "token"), "database": database}, {}
+    token = own.connection.password or own.option("motherduck_token", "token")
+    return {"token": token}, {"database": database}
 
 
 def _mssql(own: _Fields) -> _Shape:
@@ -163,8 +171,8 @@ def _mssql(own: _Fields) -> _Shape:
 def _clickhouse(own: _Fields) -> _Shape:
     secure = own.option("secure")
     optional = {
-        "http_port": own.option("http_port"),
-        "secure": int(secure in {"true", "1", "True"}) if secure else None,
+        "http_port": own.number("http_port"),
+        "secure": int(secure in _TRUE) if secure else None,
     }
     return {**own.server(8123), "database": own.connection.schema}, optional
 
@@ -209,8 +217,32 @@ def _vertica(own: _Fields) -> _Shape:
 
 
 def _oracle(own: _Fields) -> _Shape:
-    required = {**own.server(1521), "service_name": own.option("service_name"), "sid": own.option("sid")}
-    return {**required, "port": str(required["port"])}, {}
+    server = own.server(1521)
+    texts = {name: own.option(name) for name in ("service_name", "sid", "role", "trace_file", "wallet")}
+    flags = {name: own.option(name) in _TRUE for name in ("ssl", "ssl_verify")}
+    rows = own.number("prefetch_rows") or 0
+    return {**server, "port": str(server["port"]), **texts, **flags, "prefetch_rows": rows}, {}
+
+
+def _fabric(own: _Fields) -> _Shape:
+    server = own.server(1433)
+    required = {"host": server.pop("host"), "port": server.pop("port"), "database": own.connection.schema}
+    account = {name: own.option(name) for name in ("client_id", "client_secret", "tenant_id", "options")}
+    by_default = own.option("use_azure_default_credential") in _TRUE
+    return required, {**server, **account, "use_azure_default_credential": by_default or None}
+
+
+def _db2(own: _Fields) -> _Shape:
+    server = own.server(50000)
+    return {**server, "port": str(server["port"]), "database": own.connection.schema}, {}
+
+
+def _spanner(own: _Fields) -> _Shape:
+    required = {"project_id": own.option("project_id", "project"), "instance_id": own.option("instance_id")}
+    required["database"] = own.option("database_id", "database") or own.connection.schema
+    inline, path = own.option("keyfile_dict"), own.option("key_path")
+    # Who asks for the client reads the text, so a file comes along with its content.
+    return required, {"service_account_json": inline or own.file("key_path"), "service_account_file": path}
 
 
 _SHAPES: dict[str, Callable[[_Fields], _Shape]] = {
@@ -230,4 +262,9 @@ _SHAPES: dict[str, Callable[[_Fields], _Shape]] = {
     "aws": _aws,
     "vertica": _vertica,
     "oracle": _oracle,
+    "synapse": _mssql,
+    "fabric": _fabric,
+    "db2": _db2,
+    "hana": lambda own: ({**own.server(30015), "database": own.connection.schema}, {}),
+    "spanner": _spanner,
 }

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -74,7 +75,11 @@ def _forms(text: str) -> Iterator[str]:
     yield repr(text)[1:-1]
     yield repr(_bytes(text))[2:-1]
     yield html.escape(text)
-    for quoted in (quote(text, safe=""), quote(text), quote_plus(text)):
+    yield html.escape(text, quote=False)
+    yield shlex.quote(text).strip("'")
+    yield base64.b32encode(_bytes(text)).decode().rstrip("=")
+    # A URL stands within another one with its signs quoted twice.
+    for quoted in (quote(text, safe=""), quote(text), quote_plus(text), quote(quote(text, safe=""), safe="")):
         yield quoted
         yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quoted)
     yield _bytes(text).hex()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import struct
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_ENTRA_SCOPE = "https://database.windows.net/.default"
+# The attribute of ODBC that takes the token of an account.
+_ENTRA_TOKEN = 1256
 
 
 def _driver(*modules: str) -> Any:
@@ -79,6 +85,87 @@ def _sqlite(raw: dict[str, Any]) -> Any:
     return _driver("sqlite3").connect(raw.get("path") or ":memory:")
 
 
+def _fabric(raw: dict[str, Any]) -> Any:
+    """Connect with an account of Microsoft Entra, which a driver of ODBC alone can do; else with a password."""
+    account = all(raw.get(name) for name in ("client_id", "client_secret", "tenant_id"))
+    if not account and not raw.get("use_azure_default_credential"):
+        return _mssql(raw)
+    odbc, identity = _driver("pyodbc"), _driver("azure.identity azure-identity")
+    if raw.get("use_azure_default_credential"):
+        credential = identity.DefaultAzureCredential()
+    else:
+        credential = identity.ClientSecretCredential(raw["tenant_id"], raw["client_id"], raw["client_secret"])
+    token = credential.get_token(_ENTRA_SCOPE).token.encode("utf-16-le")
+    drivers = sorted(name for name in odbc.drivers() if name.endswith(" for SQL Server"))
+    if not drivers:
+        raise ImportError("no ODBC driver for SQL Server is installed on the worker: install msodbcsql18")
+    server = (
+        f"DRIVER={{{drivers[-1]}}};SERVER={raw['host']},{raw.get('port') or 1433};DATABASE={raw.get('database', '')}"
+    )
+    attributes = {_ENTRA_TOKEN: struct.pack(f"<I{len(token)}s", len(token), token)}
+    return odbc.connect(f"{server};Encrypt=yes;TrustServerCertificate=no", attrs_before=attributes)
+
+
+def _databricks(raw: dict[str, Any]) -> Any:
+    names = {"host": "server_hostname", "path": "http_path", "token": "access_token"}
+    arguments = server_arguments(raw, **names, catalog="catalog", schema="schema")
+    return _driver("databricks.sql databricks-sql-connector").connect(**arguments)
+
+
+def _clickhouse(raw: dict[str, Any]) -> Any:
+    names = {name: name for name in ("host", "port", "username", "password", "database")}
+    driver = _driver("clickhouse_connect clickhouse-connect")
+    return driver.get_client(**server_arguments(raw, **names), secure=bool(raw.get("secure")))
+
+
+def _athena(raw: dict[str, Any]) -> Any:
+    names = {"query_results_path": "s3_staging_dir", "region": "region_name", "database": "schema_name"}
+    names |= {"access_key_id": "aws_access_key_id", "secret_access_key": "aws_secret_access_key"}
+    names |= {"session_token": "aws_session_token", "profile": "profile_name"}
+    return _driver("pyathena").connect(**server_arguments(raw, **names))
+
+
+def _trino(raw: dict[str, Any]) -> Any:
+    names = {"host": "host", "port": "port", "username": "user", "catalog": "catalog", "schema": "schema"}
+    arguments = server_arguments(raw, **names)
+    if raw.get("password"):
+        login = _driver("trino.auth trino").BasicAuthentication(raw.get("username", ""), raw["password"])
+        arguments.update(auth=login, http_scheme="https")
+    return _driver("trino.dbapi trino").connect(**arguments)
+
+
+def _oracle(raw: dict[str, Any]) -> Any:
+    names = {"username": "user", "password": "password", "host": "host"}
+    names.update({"service_name": "service_name"} if raw.get("service_name") else {"sid": "sid"})
+    return _driver("oracledb").connect(**server_arguments(raw, **names), port=int(raw.get("port") or 1521))
+
+
+def _db2(raw: dict[str, Any]) -> Any:
+    names = {"database": "DATABASE", "host": "HOSTNAME", "port": "PORT", "username": "UID", "password": "PWD"}
+    parts = {"PROTOCOL": "TCPIP", **server_arguments(raw, **names)}
+    text = "".join(f"{name}={value};" for name, value in parts.items())
+    return _driver("ibm_db_dbi ibm-db").connect(text, "", "")
+
+
+def _hana(raw: dict[str, Any]) -> Any:
+    names = {"host": "address", "username": "user", "password": "password", "database": "databaseName"}
+    return _driver("hdbcli.dbapi hdbcli").connect(**server_arguments(raw, **names), port=int(raw.get("port") or 30015))
+
+
+def _vertica(raw: dict[str, Any]) -> Any:
+    names = {"host": "host", "username": "user", "password": "password", "database": "database"}
+    driver = _driver("vertica_python vertica-python")
+    return driver.connect(**server_arguments(raw, **names), port=int(raw.get("port") or 5433))
+
+
+def _spanner(raw: dict[str, Any]) -> Any:
+    names = {"instance_id": "instance_id", "database": "database_id", "project_id": "project"}
+    arguments = server_arguments(raw, **names)
+    if raw.get("service_account_json"):
+        arguments["credentials"] = google_credentials(raw)
+    return _driver("google.cloud.spanner_dbapi google-cloud-spanner").connect(**arguments)
+
+
 MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "postgres": _postgres,
     "redshift": _postgres,
@@ -88,6 +175,17 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "duckdb": _duckdb,
     "motherduck": _motherduck,
     "sqlite": _sqlite,
+    "synapse": _mssql,
+    "fabric": _fabric,
+    "databricks": _databricks,
+    "clickhouse": _clickhouse,
+    "athena": _athena,
+    "trino": _trino,
+    "oracle": _oracle,
+    "db2": _db2,
+    "hana": _hana,
+    "vertica": _vertica,
+    "spanner": _spanner,
 }
 """The types that have a client, and what makes it."""
 
@@ -99,6 +197,11 @@ def google_credentials(raw: dict[str, Any]) -> Any:
         return service_account.Credentials.from_service_account_info(json.loads(raw["service_account_json"]))
     credentials, _ = _driver("google.auth google-auth").default()
     return credentials
+
+
+def google_sheets(credentials: Any) -> Any:
+    """Return a client of Google Sheets."""
+    return _driver("pygsheets").authorize(custom_credentials=credentials)
 
 
 def google_client(service: str, raw: dict[str, Any], credentials: Any) -> Any:

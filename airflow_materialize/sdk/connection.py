@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from airflow_materialize.sdk.channel import channel
-from airflow_materialize.sdk.clients import MAKERS, google_client, google_credentials
+from airflow_materialize.sdk.clients import MAKERS, google_client, google_credentials, google_sheets
 from airflow_materialize.sdk.exceptions import (
     ConnectionNotFoundError,
     ConnectionParseError,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _GOOGLE = "google_cloud_platform"
 _GENERIC = "generic"
 # Their drivers commit each statement by themselves.
-_WITHOUT_TRANSACTION = frozenset({"duckdb", "motherduck"})
+_WITHOUT_TRANSACTION = frozenset({"duckdb", "motherduck", "databricks", "athena", "trino", "clickhouse"})
 
 
 class Connection:
@@ -55,18 +55,18 @@ class Connection:
             ConnectionTypeError: There is no client for this type.
         """
         client = self.client
+        run = _RUNNERS.get(self.type, _run)
         try:
-            cursor = client.cursor()
-            cursor.execute(sql)
-            columns = [part[0] for part in cursor.description or ()]
-            rows = cursor.fetchall() if columns else None
+            frame = run(client, sql)
             if self.type not in _WITHOUT_TRANSACTION:
                 client.commit()
+        except ImportError:
+            raise
         except Exception as error:
             if self.type not in _WITHOUT_TRANSACTION:
                 client.rollback()
             raise QueryError(f"the statement failed on connection {self.name!r}: {error}") from error
-        return None if rows is None else _frame(rows, columns)
+        return frame
 
     def close(self) -> None:
         """Close the client, if there is one."""
@@ -113,6 +113,10 @@ class GCPConnection(Connection):
     def bigquery(self) -> Any:
         """Return the client of BigQuery."""
         return self.client
+
+    def sheets(self) -> Any:
+        """Return a client of Google Sheets."""
+        return google_sheets(self.credentials)
 
     def storage(self) -> Any:
         """Return a client of Cloud Storage."""
@@ -175,10 +179,47 @@ def _object(name: str, text: str) -> dict[str, Any]:
     return value
 
 
-def _frame(rows: Any, columns: list[str]) -> Any:
+def _pandas() -> Any:
     try:
-        pandas = import_module("pandas")
+        return import_module("pandas")
     except ImportError as error:
         problem = "query() returns a pandas frame: add pandas to the asset's requirements, or use .client"
         raise ImportError(problem) from error
-    return pandas.DataFrame([tuple(row) for row in rows], columns=columns)
+
+
+def _run(client: Any, sql: str) -> Any:
+    """Run a statement by the interface that nearly all drivers of Python have."""
+    cursor = client.cursor()
+    try:
+        cursor.execute(sql)
+        columns = [part[0] for part in cursor.description or ()]
+        return _pandas().DataFrame([tuple(row) for row in cursor.fetchall()], columns=columns) if columns else None
+    finally:
+        cursor.close()
+
+
+def _run_on_duckdb(client: Any, sql: str) -> Any:
+    done = client.execute(sql)
+    return done.fetchdf() if done.description and _pandas() else None
+
+
+def _run_on_snowflake(client: Any, sql: str) -> Any:
+    cursor = client.cursor()
+    try:
+        cursor.execute(sql)
+        return cursor.fetch_pandas_all() if cursor.description and _pandas() else None
+    finally:
+        cursor.close()
+
+
+def _run_on_clickhouse(client: Any, sql: str) -> Any:
+    done = client.query(sql)
+    return _pandas().DataFrame(done.result_rows, columns=done.column_names) if done.column_names else None
+
+
+_RUNNERS: dict[str, Callable[[Any, str], Any]] = {
+    "duckdb": _run_on_duckdb,
+    "motherduck": _run_on_duckdb,
+    "snowflake": _run_on_snowflake,
+    "clickhouse": _run_on_clickhouse,
+}

@@ -101,3 +101,40 @@ def test_the_ui_shows_tags_owner_and_docs(deployment):
     assert dag["owners"] == ["Ada"]
     assert dag["doc_md"].startswith("# surface\n")
     assert dag["params"]["country"]["value"] == "BE"
+
+
+def test_what_follows_a_skip_decides_by_itself_also_after_clears(deployment):
+    state = deployment.airflow.dags / "skipping" / "state.txt"
+    deployment.unpause("skipping")
+    run = deployment.airflow.api("POST", "dags/skipping/dagRuns", {"logical_date": None, "conf": {}})["dag_run_id"]
+
+    def states(*cleared: str) -> dict[str, str]:
+        if cleared:
+            deployment.clear("skipping", run, *(f"skipping__{step}" for step in cleared))
+        found = deployment.finished("skipping", run, seconds=180)
+        return {step.removeprefix("skipping__"): state for step, state in found.items()}
+
+    source = ("source.run", "source.load", "source.check")
+    both = ("both.run", "both.load", "both.check")
+    others = {"other.run": "success", "other.load": "success"}
+    ran = {**dict.fromkeys(both, "success"), "last.run": "success", **others}
+
+    assert states() == {**ran, **dict.fromkeys((*source, "only.run"), "skipped")}
+    report = deployment.airflow.xcom("skipping", run, "skipping__only.run")["report"]
+    assert report["skip"] == {"mode": "soft", "reason": "the state is soft", "after": "skipping.source"}
+    assert deployment.rows("SELECT said, other FROM skipping.both") == [("'nothing'", 1)]
+
+    state.write_text("data")
+    assert states(*source, "only.run", *both) == {**ran, **dict.fromkeys((*source, "only.run"), "success")}
+    said = "Outcome(metadata={'state': 'data', 'rows': 1}, materialized=True, rows=1)"
+    assert deployment.rows("SELECT said FROM skipping.both") == [(said,)]
+    (event,) = deployment.airflow.api("GET", "assets/events?source_task_id=skipping__source.check")["asset_events"]
+    assert (event["extra"]["metadata"], event["extra"]["materialized"]) == ({"state": "data", "rows": 1}, True)
+
+    state.write_text("hard")
+    skipped = {**others, **dict.fromkeys((*source, *both, "only.run", "last.run"), "skipped")}
+    assert states(*source, *both, "only.run", "last.run") == skipped
+    assert states("last.run") == skipped
+    report = deployment.airflow.xcom("skipping", run, "skipping__last.run")["report"]
+    assert report["skip"] == {"mode": "hard", "reason": "the state is hard", "after": "skipping.source"}
+    assert deployment.rows("SELECT state FROM skipping.source") == [("data",)]

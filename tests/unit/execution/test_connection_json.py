@@ -95,7 +95,7 @@ KEY = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n"
         (
             {"conn_type": "clickhouse", **LOGIN, "extra": {"secure": True, "http_port": 8443}},
             "clickhouse",
-            {**SERVER, "port": 8123, "database": "shop", "http_port": "8443", "secure": 1},
+            {**SERVER, "port": 8123, "database": "shop", "http_port": 8443, "secure": 1},
         ),
         (
             {"conn_type": "databricks", "host": "h", "password": "tok", "extra": {"http_path": "/sql", "catalog": "m"}},
@@ -155,7 +155,49 @@ KEY = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n"
         (
             {"conn_type": "oracle", **LOGIN, "extra": {"service_name": "s"}},
             "oracle",
-            {**SERVER, "port": "1521", "service_name": "s", "sid": ""},
+            {
+                **SERVER,
+                "port": "1521",
+                "service_name": "s",
+                **dict.fromkeys(("sid", "role", "trace_file", "wallet"), ""),
+                **dict.fromkeys(("ssl", "ssl_verify"), False),
+                "prefetch_rows": 0,
+            },
+        ),
+        ({"conn_type": "duckdb", "host": "md:", "password": "tok"}, "motherduck", {"name": "c", "token": "tok"}),
+        ({"conn_type": "synapse", **LOGIN}, "synapse", {**SERVER, "port": 1433, "database": "shop"}),
+        (
+            {"conn_type": "fabric", "host": "db", "extra": {"tenant_id": "t", "client_id": "i", "client_secret": "s"}},
+            "fabric",
+            {
+                "name": "c",
+                "host": "db",
+                "port": 1433,
+                "database": "",
+                "tenant_id": "t",
+                "client_id": "i",
+                "client_secret": "s",
+            },
+        ),
+        (
+            {"conn_type": "fabric", **LOGIN, "extra": {"use_azure_default_credential": True}},
+            "fabric",
+            {**SERVER, "port": 1433, "database": "shop", "use_azure_default_credential": True},
+        ),
+        ({"conn_type": "db2", **LOGIN}, "db2", {**SERVER, "port": "50000", "database": "shop"}),
+        ({"conn_type": "hana", **LOGIN}, "hana", {**SERVER, "port": 30015, "database": "shop"}),
+        (
+            {
+                "conn_type": "gcpspanner",
+                "extra": {"project_id": "p", "instance_id": "i", "database_id": "d", "keyfile_dict": "{}"},
+            },
+            "spanner",
+            {"name": "c", "project_id": "p", "instance_id": "i", "database": "d", "service_account_json": "{}"},
+        ),
+        (
+            {"conn_type": "postgres", **LOGIN, "extra": {"pool_max_conns": 4}},
+            "postgres",
+            {**SERVER, "port": 5432, "database": "shop", "pool_max_conns": 4},
         ),
         (
             {"conn_type": "http", **LOGIN, "port": 8080, "extra": {"token": "t"}},

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import shlex
 import urllib.parse
 
 import pytest
@@ -19,6 +20,10 @@ FORMS = {
     "a Python text": repr({"a": SECRET}),
     "Python bytes": repr(RAW),
     "HTML": html.escape(SECRET),
+    "XML": html.escape(SECRET, quote=False),
+    "a shell's word": shlex.quote(f"{SECRET}'s"),
+    "base32": base64.b32encode(RAW).decode(),
+    "a URL within a URL": urllib.parse.quote(urllib.parse.quote(SECRET, safe=""), safe=""),
     "a URL": urllib.parse.quote(SECRET, safe=""),
     "a URL's path": urllib.parse.quote(SECRET),
     "a URL's query": urllib.parse.urlencode({"a": SECRET}),

@@ -118,9 +118,32 @@ def test_a_missing_driver_names_what_to_require(inject):
         google.storage()
 
 
+DRIVERS = {
+    "athena": "pyathena",
+    "clickhouse": "clickhouse-connect",
+    "databricks": "databricks-sql-connector",
+    "db2": "ibm-db",
+    "fabric": "pyodbc",
+    "hana": "hdbcli",
+    "oracle": "oracledb",
+    "snowflake": "snowflake-connector-python",
+    "spanner": "google-cloud-spanner",
+    "synapse": "pymssql",
+    "trino": "trino",
+    "vertica": "vertica-python",
+}
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_each_type_of_bruin_names_the_package_of_its_driver(inject, kind):
+    inject(x=(kind, {"host": "db", "tenant_id": "t", "client_id": "i", "client_secret": "s"}))
+    with pytest.raises(ImportError, match=f"add {DRIVERS[kind]} to the asset's requirements"):
+        get_connection("x").query("SELECT 1")
+
+
 def test_a_type_without_a_client_names_those_that_have_one(inject):
     inject(x=("http", {"host": "h"}))
-    with pytest.raises(ConnectionTypeError, match="is of type http, and there are clients for duckdb, google_cloud"):
+    with pytest.raises(ConnectionTypeError, match="is of type http, and there are clients for athena, clickhouse, "):
         get_connection("x").query("SELECT 1")
     assert "http" not in MAKERS
 

@@ -1,0 +1,6 @@
+"""@bruin
+name: skipping.only
+depends: [skipping.source]
+@bruin"""
+
+print("only ran")
