@@ -52,6 +52,8 @@ def trigger_of(context: Mapping[str, Any], pipeline: Pipeline | None = None) -> 
         variables={**_own_entries(dag_run, pipeline), **conf["variables"]},
         map_index=-1 if map_index is None else map_index,
         partition_key=getattr(dag_run, "partition_key", None) or "",
+        # Of a bundle from Git the version is the commit.
+        commit_hash=getattr(getattr(task_instance, "bundle_instance", None), "version", None) or "",
         task_instance=task_instance.id.hex,
         try_number=task_instance.try_number,
     )

@@ -67,6 +67,7 @@ def plan_run(
         macros=macros,
         notes=notes,
         partition_key=trigger.partition_key,
+        commit_hash=trigger.commit_hash,
     )
     plan = replace(plan, interval=_modified_interval(plan, trigger.execution_time))
     return _rendered(plan, bruin_names(plan, trigger.execution_time))

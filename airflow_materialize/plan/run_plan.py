@@ -34,6 +34,7 @@ class Trigger:
         full_refresh: Whether the user asked for one.
         variables: Values that the user gave to the pipeline's variables.
         partition_key: The partition that the run is about; empty where it is about none.
+        commit_hash: The version of the folder of all pipelines, where it is known.
         task_instance, try_number: The attempt: a uuid7 in hexadecimal, and the try at it, counted from 1.
     """
 
@@ -47,6 +48,7 @@ class Trigger:
     variables: dict[str, Any] = field(default_factory=dict)
     map_index: int = -1
     partition_key: str = ""
+    commit_hash: str = ""
     task_instance: str = ""
     try_number: int = 1
 
@@ -74,6 +76,7 @@ class RunPlan:
         macros: Jinja macros of the pipeline, for the queries of checks.
         notes: Sentences for the log: what was decided otherwise than asked.
         partition_key: The partition that the run is about; empty where it is about none.
+        commit_hash: The version of the folder of all pipelines, where it is known.
         version: The format of this plan.
     """
 
@@ -98,6 +101,7 @@ class RunPlan:
     macros: str = ""
     notes: tuple[str, ...] = ()
     partition_key: str = ""
+    commit_hash: str = ""
     version: int = PLAN_VERSION
 
     @property
@@ -146,7 +150,6 @@ def bruin_environment(
     execution_time: datetime,
     *,
     connection_types: Mapping[str, str] | None = None,
-    commit_hash: str = "",
 ) -> dict[str, str]:
     """Return the environment variables that Bruin gives to a Python asset, in Bruin's formats.
 
@@ -157,7 +160,6 @@ def bruin_environment(
         plan: The DAG run's plan.
         execution_time: When the DAG run started, aware.
         connection_types: The type of each secret by the name under which it is injected.
-        commit_hash: The version of the repository, where it is known.
     """
     moments = {"EXECUTION": execution_time.astimezone(UTC)}
     if plan.interval:
@@ -175,7 +177,7 @@ def bruin_environment(
         "BRUIN_ASSET": plan.asset.name,
         "BRUIN_THIS": plan.asset.name,
         "BRUIN_FULL_REFRESH": "1" if plan.full_refresh else "",
-        "BRUIN_COMMIT_HASH": commit_hash,
+        "BRUIN_COMMIT_HASH": plan.commit_hash,
         "BRUIN_VARS": json.dumps(plan.variables),
         "BRUIN_VARS_SCHEMA": json.dumps(plan.variables_schema),
         "BRUIN_SCHEMA_PREFIX": "",

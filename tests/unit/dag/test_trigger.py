@@ -7,6 +7,7 @@ import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pendulum
 import pytest
@@ -410,3 +411,12 @@ def test_a_real_run_is_told_its_attempt(told):
     assert (told[0]["dag_id"], told[0]["run_type"], told[0]["map_index"]) == ("probe_daily", "manual", -1)
     assert told[0]["try_number"] == 1
     assert len({uuid.UUID(trigger["task_instance"]) for trigger in told}) == len(told)
+
+
+def test_a_run_knows_its_partition_and_the_version_of_its_files():
+    context = context_of(partition_key="2026-04-01T00:00:00")
+    assert trigger_of(context).partition_key == "2026-04-01T00:00:00"
+    assert trigger_of(context).commit_hash == ""
+    object.__setattr__(context["ti"], "bundle_instance", SimpleNamespace(version="c0ffee"))
+    assert trigger_of(context).commit_hash == "c0ffee"
+    assert trigger_of(context_of()).partition_key == ""

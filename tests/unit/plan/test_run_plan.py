@@ -342,6 +342,7 @@ def test_the_environment_has_empty_objects_where_there_are_no_variables():
 
 
 def test_the_environment_names_the_types_of_secrets_where_there_are_any():
-    environment = bruin_environment(plan_of(), NOON, connection_types={"api": "generic"}, commit_hash="c0ffee")
+    plan = plan_of(replace(SCHEDULED, commit_hash="c0ffee"))
+    environment = bruin_environment(plan, NOON, connection_types={"api": "generic"})
     assert environment["BRUIN_CONNECTION_TYPES"] == '{"api": "generic"}'
     assert environment["BRUIN_COMMIT_HASH"] == "c0ffee"
