@@ -26,7 +26,7 @@ LOAD_SECONDS, CHECK_SECONDS = 6 * 3600.0, 3600.0
 _OUTCOMES: dict[str, Any] = {"staged": "data", "no_data": "no_data", "done": "script", "skipped": "skipped"}
 
 
-def run_step(
+def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears of it, each from elsewhere
     plan: RunPlan,
     workplace: Workplace,
     *,
