@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from airflow_materialize.definition.fields import Plain, quoted
+from airflow_materialize.definition.spots import Spots
 from airflow_materialize.definition.yaml_words import IN_OUR_WORDS, OPEN
 from airflow_materialize.errors import Problem
 
@@ -192,6 +193,7 @@ class _Composer:
         self.file = file
         self.first_line = first_line
         self.problems: list[Problem] = []
+        self.spots = Spots("", first_line)
 
     def check_characters(self, text: str, limit: int) -> None:
         if len(text) > limit:
@@ -207,6 +209,7 @@ class _Composer:
             raise self.unreadable(place, "", f"the character U+{ord(found.group()):04X} is not allowed", code="AM003")
 
     def compose(self, text: str) -> MapNode:
+        self.spots = Spots(text, self.first_line)
         events = iter(_Loader(text).get_event, None)
         top = Provenance(self.file, self.first_line, 1)
         tree: MapNode | None = None
@@ -260,8 +263,7 @@ class _Composer:
         return node
 
     def place(self, event: Any) -> Provenance:
-        mark = event.start_mark
-        return Provenance(self.file, mark.line + self.first_line, mark.column + 1)
+        return Provenance(self.file, *self.spots.at(event.start_mark))
 
     def refusal(self, event: Any, place: Provenance, path: str) -> Unreadable:
         if isinstance(event, yaml.AliasEvent):
@@ -283,11 +285,10 @@ class _Composer:
         if said.endswith(OPEN) and error.context_mark:
             mark = error.context_mark
         problem = said or problem
-        if mark and "\t" in "".join(text.split("\n")[mark.line : mark.line + 1])[: mark.column + 1]:
+        line, column = self.spots.at(mark) if mark else (self.first_line, 1)
+        if mark and "\t" in "".join(text.split("\n")[line - self.first_line : line - self.first_line + 1])[:column]:
             hint = "indent with spaces, not with tabs"
-        line, column = (mark.line, mark.column + 1) if mark else (0, 1)
-        message = f"the YAML is broken: {problem}"
-        return Problem(self.file, line + self.first_line, column, "", message, hint, code="AM006")
+        return Problem(self.file, line, column, "", f"the YAML is broken: {problem}", hint, code="AM006")
 
     @staticmethod
     def unreadable(place: Provenance, path: str, message: str, hint: str = "", *, code: str) -> Unreadable:

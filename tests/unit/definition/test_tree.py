@@ -52,3 +52,13 @@ def test_each_key_knows_its_place():
     item = tree.maps("a")[0]
     assert tree.entries["a"].place == ("a.py", 3, 1)
     assert item.entries["ü"].place == ("a.py", 5, 5)
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\r"])
+def test_a_line_ends_where_editors_end_it_and_not_at_every_sign_at_which_yaml_does(sign):
+    tree, _ = compose(f"a: 'b {sign} c'\nd: [é, e]\n", "file", 3)
+    assert [tree.entries[name].place[1:] for name in "ad"] == [(3, 1), (4, 1)]
+    assert tree.entries["d"].value.items[1].place[1:] == (4, 8)
+    with pytest.raises(Unreadable) as caught:
+        compose(f"a: 'b {sign} c'\nd: [e\n", "file", 3)
+    assert (caught.value.problem.line, caught.value.problem.column) == (4, 4)
