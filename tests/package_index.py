@@ -96,6 +96,9 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.index = index
 
+    def handle_error(self, request, client_address):
+        """Whoever asked was killed."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

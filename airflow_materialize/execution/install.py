@@ -65,7 +65,7 @@ def _install_lock(venv: Path, lock: str, installation: Installation, held: int) 
     # Indexes and the like come from the file again, and are not kept: they may hold a password.
     options = [line.text for line in requirements.lines if line.is_option and not line.is_include]
     source = venv.parent / "install.txt"
-    target: list[str | Path] = ["--quiet", "--no-deps", "--python", venv / "bin" / "python"]
+    target: list[str | Path] = ["--quiet", "--no-deps", *installation.refreshed, "--python", venv / "bin" / "python"]
     if requirements.policy == "locked":
         target += ["--require-hashes", "--only-binary", ":all:"]
     by_index: dict[str, list[str]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,12 @@ class Installation:
         """What tells one choice of indexes from another, without a credential."""
         return index_identity(self.index, os.environ)
 
+    @property
+    def refreshed(self) -> list[str]:
+        """Options for uv, which keeps the build of a local package until its `pyproject.toml` changes."""
+        names = [name or _project_name(path) for name, path in self.requirements.local_packages]
+        return [f"--refresh-package={name}" for name in names] if all(names) else ["--refresh"]
+
     @cached_property
     def _indexes(self) -> list[Index]:
         return find_indexes(self.index, os.environ)
@@ -74,3 +81,11 @@ class Installation:
         process = run_uv(*arguments, cwd=cwd, env=self.env, child=self.child, held=(held,), config=config)
         redact = Redactor(index.secret for index in self._indexes)
         return subprocess.CompletedProcess([], process.returncode, process.stdout, redact(process.stderr))
+
+
+def _project_name(folder: Path) -> str:
+    """Return what a local package says that it is called; empty where only its build knows."""
+    try:
+        return str(tomllib.loads((folder / "pyproject.toml").read_text())["project"]["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -19,6 +19,8 @@ _COMMENT = re.compile(r"(^|\s+)#.*$")
 _INCLUDE = re.compile(r"(?:-[rc]\s*|--(?:requirement|constraint)(?:\s+|\s*=\s*))(?P<target>.*)")
 # What stands before a package's options, as in `six==1.17.0 --hash=sha256:…`.
 _WITH_OPTIONS = re.compile(r"(?P<requirement>.*?)(?P<options>\s--\w.*)?")
+# A member of a workspace, and a package from a path, as a `uv.lock` writes them.
+_LOCAL_IN_LOCK = re.compile(r'name = "([^"]+)"\n(?:version = .*\n)?source = { (?:editable|directory) = "([^"]+)" }')
 
 
 @dataclass(frozen=True)
@@ -117,19 +119,30 @@ class Requirements:
         relative = self.tool_uv or any(line.may_be_relative for line in self.lines)
         place = str(self.path.parent) if self.path and relative else ""
         frozen = hashlib.sha256(self.uv_lock.read_bytes()).hexdigest() if self.uv_lock else ""
-        parts = [texts, self.tool_uv, place, frozen, self.policy, *self._local_content()]
+        contents = [content_digest(path) for _, path in self.local_packages]
+        parts = [texts, self.tool_uv, place, frozen, self.policy, *contents]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def _local_content(self) -> Iterator[str]:
-        """Give what tells one content of local packages from another. An editable one is used as it is at any time."""
+    @property
+    def local_packages(self) -> list[tuple[str, Path]]:
+        """The packages that are built from files of this machine: the name where it is known, and the path.
+
+        An editable one is none of them: it is used as it is at any time.
+        """
+        if not self.path:
+            return []
         tool = json.loads(self.tool_uv) if self.tool_uv else {}
-        sources = tool.get("sources") if isinstance(tool, dict) else None
-        paths = [line.local_path for line in self.lines]
-        for source in sources.values() if isinstance(sources, dict) else ():
-            paths += [str(each.get("path") or "") for each in (source if isinstance(source, list) else [source])]
-        for path in filter(None, paths):
-            assert self.path, self  # noqa: S101  # for mypy: what has lines has a file
-            yield content_digest(self.path.parent / path)
+        sources = tool.get("sources")
+        found = [(line.name, self.path.parent / line.local_path) for line in self.lines if line.local_path]
+        for name, given in sources.items() if isinstance(sources, dict) else ():
+            paths = (
+                each.get("path") for each in (given if isinstance(given, list) else [given]) if isinstance(each, dict)
+            )
+            found += [(name, self.path.parent / path) for path in paths if isinstance(path, str)]
+        if self.uv_lock:
+            locked = _LOCAL_IN_LOCK.findall(self.uv_lock.read_text())
+            found += [(name, self.uv_lock.parent / path) for name, path in locked if name != self.project]
+        return found
 
 
 def read_lines(

@@ -116,7 +116,8 @@ def _compiled(installation: Installation, scratch: Path, held: int) -> list[str]
     added.write_text(f"{PYARROW}\n")
     wheels = ("--only-binary", ":all:") if requirements.policy == "locked" else ()
     python = ("--python", installation.interpreter.path)
-    process = installation.uv(*_COMPILE, *wheels, *python, *sources, added, held=held)
+    options = (*wheels, *installation.refreshed, *python)
+    process = installation.uv(*_COMPILE, *options, *sources, added, held=held)
     if process.returncode:
         raise requirement_failure("does not resolve", process, requirements)
     entries = [_with_demanded_hashes(entry, installation) for entry in entries_of(process.stdout)]

@@ -170,6 +170,22 @@ def test_an_index_that_is_not_reached_may_pass(requirements, folder, log, monkey
     assert "http://127.0.0.1:9/simple/six/" in why
 
 
+@pytest.mark.parametrize("static", [True, False])
+def test_a_local_package_is_built_anew_when_its_files_change(requirements, folder, log, tmp_path, static):
+    found = requirements("./lib\n")
+    lib = tmp_path / "pipeline" / "lib"
+    lib.mkdir()
+    version = 'version = "1"' if static else 'dynamic = ["version"]'
+    text = f'[project]\nname = "lib"\n{version}\n[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    (lib / "pyproject.toml").write_text(text + '[tool.hatch.version]\npath = "lib.py"\n')
+    for number in range(2):
+        (lib / "lib.py").write_text(f'__version__ = "{number}"\n')
+        environment = ensure_environment(found, OWN, folder, log)
+        assert run(environment, "import lib; print(lib.__version__)") == str(number)
+    assert sorted(path.name for path in lib.iterdir()) == ["lib.py", "pyproject.toml"]
+    assert ensure_environment(found, OWN, folder, log) == environment
+
+
 def test_requirements_that_do_not_import_are_an_error_with_the_traceback(requirements, folder, log, tmp_path):
     requirements("./pyarrow-99.0-py3-none-any.whl\n")
     module = "raise ImportError('libarrow.so.99 is missing')\n"
