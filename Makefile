@@ -21,7 +21,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group bench
 	$(BIN)/python benchmarks/parse.py
-	$(BIN)/python benchmarks/load.py
+	$(BIN)/python benchmarks/load.py --stage
 	$(BIN)/python benchmarks/queries.py
 
 # Kills, zombies, outages: N is the number of kills for each strategy and database. 1000 takes hours.

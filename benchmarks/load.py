@@ -1,117 +1,49 @@
-"""What the main job costs: from `materialize()` to the table, against the bare work in the same run.
+"""What a load costs: from a staged file to the table, beside the quickest that each database can do in the same run.
 
-`make bench` prints a table of seconds, the ratio to the bare case of its group, and peak memory. Each case is a process
-of its own. `python benchmarks/load.py --rows N --rounds R` changes the size; the median of the rounds is shown.
+`make bench` prints a table for each database: seconds, how much of the limit's speed that is, and the memory that a
+case shares with nobody. Each case is a process of its own; the cases of a round follow each other, so that a slow
+minute of the machine is shared by all; medians of all rounds are shown. `python benchmarks/load.py --rows N
+--rounds R --kinds duckdb postgres --data lineitem --peers` changes what is measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
-import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-STRATEGIES = ("create+replace", "append", "delete+insert", "merge")
-HEADER = """\
-name: bench.orders
-connection: warehouse
-materialization: {{type: table, strategy: {strategy}{key}}}
-columns: [{{name: id, primary_key: true}}]
-"""
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import load_cases  # found beside this file
+import load_data
+import load_peers
+from databases import SERVERS, databases
 
-def table(rows: int) -> Any:
-    """Return rows of eight columns of the common types."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    ids = pa.array(range(rows), pa.int64())
-    return pa.table(
-        {
-            "id": ids,
-            "day": pc.add(pa.scalar(0, pa.int32()), pc.cast(pc.divide(ids, 10_000), pa.int32())).cast(pa.date32()),
-            "amount": pc.divide(pc.cast(ids, pa.float64()), 7.0),
-            "name": pc.binary_join_element_wise("customer", pc.cast(ids, pa.string()), "-"),
-            "flag": pc.equal(pc.bit_wise_and(ids, 1), 0),
-            "small": pc.cast(pc.bit_wise_and(ids, 1023), pa.int16()),
-            "moment": pc.cast(pc.multiply(ids, 1_000_000), pa.timestamp("us", "UTC")),
-            "text": pc.cast(pc.bit_wise_and(ids, 255), pa.string()),
-        }
-    )
-
-
-def bare_duckdb(place: Path, rows: int) -> Callable[[], None]:
-    """DuckDB's own CREATE TABLE AS from Arrow in memory."""
-    import duckdb
-
-    data = table(rows)
-
-    def work() -> None:
-        with duckdb.connect(str(place / "bare.duckdb")) as connection:
-            connection.register("data", data)
-            connection.execute("CREATE OR REPLACE TABLE orders AS SELECT * FROM data")
-
-    return work
-
-
-def load(place: Path, rows: int, strategy: str, url: str) -> Callable[[], None]:
-    """One load of a sealed file: verified, staged, published, with its ledger row."""
-    import pyarrow as pa
-    from uuid6 import uuid7
-
-    from airflow_materialize.definition.project import parse_project
-    from airflow_materialize.load.ledger import Attempt
-    from airflow_materialize.plan.interval import Interval
-    from airflow_materialize.plan.planning import plan_run
-    from airflow_materialize.plan.run_plan import Trigger
-    from airflow_materialize.report import RunReport
-    from airflow_materialize.settings import Settings
-    from airflow_materialize.staged_file import Manifest, part_path, seal
-    from airflow_materialize.steps import load_step
-    from airflow_materialize.workplace import Workplace
-
-    (place / "bench").mkdir()
-    key = ", incremental_key: day" if strategy == "delete+insert" else ""
-    header = HEADER.format(strategy=strategy, key=key)
-    (place / "bench" / "orders.py").write_text(f'"""@bruin\n{header}@bruin"""\n')
-    (pipeline,) = parse_project(place)
-    (parsed,) = pipeline.assets
-    interval = Interval(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
-    trigger = Trigger("bench", str(uuid7()), "manual", datetime.now(UTC), interval)
-    plan = plan_run(parsed.asset, pipeline.pipeline, trigger, source=parsed.script, source_hash=parsed.source_hash)
-    staged = place / "staged"
-    with pa.ipc.new_file(part_path(staged, plan, "1-1"), (data := table(rows)).schema) as writer:
-        writer.write_table(data, max_chunksize=65_536)
-    file = seal(staged, plan, "1-1")
-    manifest = Manifest(plan, RunReport("bench.orders", "data", rows), "1-1", (file,))
-    workplace = Workplace(place, "bench", Settings(staged, place / "environments"), {"warehouse": url})
-    return lambda: load_step(
-        manifest,
-        workplace,
-        attempt=Attempt(uuid7().hex, 1),
-        execution_time=datetime.now(UTC),
-        log=logging.getLogger("bench"),
-    )
+CASES = ("limit", "bulk", "create+replace", "append", "delete+insert", "merge", "merge, unique index")
+STAGED = ("Arrow table", "pandas", "generator of dicts")
+PEERS = ("ours", "ingestr", "dlt")
 
 
 def stage(rows: int, shape: str) -> Callable[[], None]:
-    """The child's part: a result of a given shape into an Arrow file."""
+    """Prepare the child's part: a result of a given shape into an Arrow file."""
     from airflow_materialize.child.adapters import to_batches
     from airflow_materialize.child.writer import StagedWriter
 
     place = Path(tempfile.mkdtemp())
     results = {
-        "Arrow table": lambda: table(rows),
-        "pandas": lambda: table(rows).to_pandas(),
+        "Arrow table": lambda: load_data.eight(rows),
+        "pandas": lambda: load_data.eight(rows).to_pandas(),
         "generator of dicts": lambda: ({"id": n, "name": f"customer-{n}", "amount": n / 7} for n in range(rows)),
     }
     result = results[shape]()
@@ -125,55 +57,187 @@ def stage(rows: int, shape: str) -> Callable[[], None]:
     return work
 
 
-def case(name: str, rows: int) -> Callable[[], None]:
-    """Prepare one case, outside of the time that is measured."""
+def case(name: str, file: Path, fresh: Path, url: str, place: Path) -> Callable[[], None]:
+    """Prepare one case of a database, outside of the time that is measured.
+
+    Args:
+        name: One of CASES.
+        file: The rows.
+        fresh: Rows to merge: half of their keys are among those of `file`.
+        url: An empty database.
+        place: A folder of its own.
+    """
+    if name == "limit":
+        return load_cases.limit(place, file, url)
+    if name == "bulk":
+        return load_cases.bulk(place, file, url)
+    if not name.startswith("merge"):
+        return load_cases.load(place, file, name, url)
+    load_cases.load(place, file, "create+replace", url)()
+    if name != "merge":
+        table = {"sqlite": '"bench.orders"', "mysql": "orders"}.get(url.partition(":")[0], "bench.orders")
+        load_cases.run(url, f"CREATE UNIQUE INDEX orders_key ON {table} (id)")
+    return load_cases.load(place, fresh, "merge", url)
+
+
+class Memory:
+    """The most memory that this process shares with nobody, looked at every few milliseconds; mapped files are not."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.01):
+            status = Path("/proc/self/status").read_text()
+            (line,) = (line for line in status.splitlines() if line.startswith("RssAnon"))
+            self.peak = max(self.peak, int(line.split()[1]) // 1024)
+
+
+def measure(work: Callable[[], None]) -> None:
+    """Do the work in this process and print what it took."""
+    with Memory() as memory:
+        began = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - began
+    print(json.dumps({"seconds": seconds, "mb": memory.peak}))
+
+
+@contextmanager
+def empty(kind: str, folder: Path) -> Iterator[str]:
+    """Yield the URL of an empty database."""
+    if kind not in SERVERS:
+        yield f"{kind}://{folder}/warehouse.db"
+        return
+    with databases() as database:
+        yield database(kind).url
+
+
+def one(kind: str, name: str, file: Path, fresh: Path) -> dict[str, float]:
+    """Run one case in a process of its own."""
     place = Path(tempfile.mkdtemp())
-    group, _, what = name.partition(": ")
-    if group == "stage":
-        return stage(rows, what)
-    if what == "CREATE TABLE AS":
-        return bare_duckdb(place, rows)
-    return load(place, rows, what, f"{group}:///{place}/warehouse.db")
+    try:
+        with empty(kind, place) as url:
+            if kind == "peers":
+                raise AssertionError(kind)
+            command = [sys.executable, __file__, "--case", name, str(file), str(fresh), url, str(place)]
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+    finally:
+        shutil.rmtree(place)
+    if done.returncode:
+        raise SystemExit(f"{kind}: {name} failed:\n{done.stderr}")
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
-def measure(name: str, rows: int) -> None:
-    """Run one case in this process and print what it took."""
-    work = case(name, rows)
+def table(title: str, names: tuple[str, ...], once: Callable[[str], dict[str, float]], rounds: int) -> None:
+    """Print a table whose first row is what the others are compared with."""
+    found: dict[str, list[dict[str, float]]] = defaultdict(list)
+    for _ in range(rounds):
+        for name in names:
+            found[name].append(once(name))
+    base = statistics.median(each["seconds"] for each in found[names[0]])
+    print(f"\n{title}, median of {rounds}\n\n{'case':<24}{'s':>8}{'speed':>8}{'own MB':>8}")
+    for name in names:
+        seconds = statistics.median(each["seconds"] for each in found[name])
+        peak = max(each.get("mb", 0) for each in found[name])
+        print(f"{name:<24}{seconds:>8.2f}{base / seconds:>8.2f}{peak:>8.0f}", flush=True)
+
+
+def peers(file: Path, fresh: Path, rounds: int) -> None:
+    """Print what the other tools take, whole processes; ours with the start of its interpreter as well."""
+    for how, title in (("replace", "replace"), ("merge", "merge into the replaced table")):
+        found = defaultdict(list)
+        for _ in range(rounds):
+            for name in PEERS:
+                place = Path(tempfile.mkdtemp())
+                with databases() as database:
+                    found[name].append(_peer(name, how, (file, fresh), database("postgres").url, place))
+                shutil.rmtree(place)
+        ours = statistics.median(found["ours"])
+        print(f"\npostgres, {title}, whole processes, median of {rounds}\n\n{'tool':<24}{'s':>8}{'times ours':>12}")
+        for name in PEERS:
+            seconds = statistics.median(found[name])
+            print(f"{name:<24}{seconds:>8.2f}{seconds / ours:>12.2f}", flush=True)
+
+
+def _peer(name: str, how: str, files: tuple[Path, Path], url: str, place: Path) -> float:
+    file, fresh = files
+    if name != "ours":
+        tool = {"ingestr": load_peers.ingestr, "dlt": load_peers.dlt}[name]
+        seconds = tool(file, url, "replace", place / "home")
+        return seconds if how == "replace" else tool(fresh, url, how, place / "home")
+    strategy = "create+replace" if how == "replace" else "merge, unique index"
     began = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak_mb": peak}))
+    command = [sys.executable, __file__, "--case", strategy, str(file), str(fresh), url, str(place)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    whole = time.perf_counter() - began
+    # What prepares a merge is not part of it; the start of the interpreter and the imports are.
+    return whole if how == "replace" else json.loads(done.stdout.splitlines()[-1])["seconds"] + 1.0
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser()
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--case")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--kinds", nargs="*", default=["duckdb", "sqlite", "postgres", "mysql"])
+    parser.add_argument("--data", choices=["eight", "lineitem"], default="eight")
+    parser.add_argument("--cases", nargs="+", default=CASES, choices=CASES)
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--stage", action="store_true")
+    parser.add_argument("--case", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--staging", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
-        measure(options.case, options.rows)
-        return
-    names = [
-        *(f"stage: {shape}" for shape in ("Arrow table", "pandas", "generator of dicts")),
-        "duckdb: CREATE TABLE AS",
-        *(f"duckdb: {strategy}" for strategy in STRATEGIES),
-        *(f"sqlite: {strategy}" for strategy in STRATEGIES),
-    ]
-    command = [sys.executable, __file__, "--rows", str(options.rows), "--case"]
-    first: dict[str, float] = {}
-    print(f"{options.rows:,} rows, median of {options.rounds}\n\n{'case':<28}{'s':>8}{'ratio':>8}{'peak MB':>10}")
-    for name in names:
-        rounds = [
-            json.loads(subprocess.run([*command, name], check=True, capture_output=True, text=True).stdout)
-            for _ in range(options.rounds)
-        ]
-        seconds = statistics.median(each["seconds"] for each in rounds)
-        peak = max(each["peak_mb"] for each in rounds)
-        base = first.setdefault(name.partition(":")[0], seconds)
-        print(f"{name:<28}{seconds:>8.2f}{seconds / base:>8.2f}{peak:>10.0f}", flush=True)
+        name, file, fresh, url, place = options.case
+        return measure(case(name, Path(file), Path(fresh), url, Path(place)))
+    if options.staging:
+        return measure(stage(options.rows, options.staging))
+    folder = Path(tempfile.mkdtemp())
+    try:
+        file, fresh = folder / "rows.arrow", folder / "fresh.arrow"
+        rows = load_data.eight(options.rows) if options.data == "eight" else load_data.lineitem(options.rows, folder)
+        load_data.write(rows, file)
+        half = max(1, options.rows // 10)
+        shifted = rows.slice(options.rows - half)
+        moved = shifted.set_column(0, "id", load_data.eight(half, options.rows)["id"])
+        load_data.write(_joined(shifted, moved), fresh)
+        del rows
+        title = f"{options.rows:,} rows of {options.data}; merges of {2 * half:,}"
+        for kind in options.kinds:
+            table(f"{kind}: {title}", tuple(options.cases), lambda n, k=kind: one(k, n, file, fresh), options.rounds)
+        if options.stage:
+            _stages(options.rows, options.rounds)
+        if options.peers:
+            peers(file, fresh, options.rounds)
+    finally:
+        shutil.rmtree(folder)
+    return None
+
+
+def _joined(*tables: object) -> object:
+    import pyarrow as pa
+
+    return pa.concat_tables(tables)
+
+
+def _stages(rows: int, rounds: int) -> None:
+    def once(name: str) -> dict[str, float]:
+        command = [sys.executable, __file__, "--rows", str(rows), "--staging", name]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    table(f"into the staged file: {rows:,} rows", STAGED, once, rounds)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_materialize.destinations.spelling import Spelling, Table
 
 
 class Tables(Spelling):
     """The part of a session that makes tables and changes their columns."""
+
+    changes_roll_back: ClassVar[bool] = True
+    """Whether what is made and changed here is taken back with the transaction."""
 
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:

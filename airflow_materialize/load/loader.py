@@ -14,18 +14,26 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.again import again
 from airflow_materialize.load.changes import SchemaPlan
 from airflow_materialize.load.creation import apply_schema, create_staging
+from airflow_materialize.load.direct import load_directly, needs_no_staging
 from airflow_materialize.load.hooks import read_hooks, run_hooks
 from airflow_materialize.load.keys import check_bounds, check_keys, find_keys, keep_last
 from airflow_materialize.load.ledger import TABLE as LEDGER_TABLE
 from airflow_materialize.load.ledger import Attempt, Entry, Ledger, new_entry
+from airflow_materialize.load.no_data import load_nothing
 from airflow_materialize.load.publication import Counts, check_reach, plan_publication, publish
 from airflow_materialize.load.repeat import BeforeCommit, already_loaded, count_rows, report_of, settle, unchanged
 from airflow_materialize.load.schema import (
     LOAD_KEY_COLUMN,
-    plan_empty_table,
     plan_schema,
 )
-from airflow_materialize.load.staging import ROW_NUMBER, Source, numbered, staged_batches, staged_schema
+from airflow_materialize.load.staging import (
+    ROW_NUMBER,
+    Source,
+    check_gaps,
+    numbered,
+    staged_batches,
+    staged_schema,
+)
 from airflow_materialize.report import LoadReport
 
 if TYPE_CHECKING:
@@ -82,57 +90,6 @@ def load_table(
 
     with discreet(plan.asset.columns), unchanged(table):
         _check_asset(destination, plan, table)
-        report = again(once, say)
-    return replace(report, seconds=round(time.monotonic() - started, 3))
-
-
-def load_nothing(
-    destination: Destination,
-    plan: RunPlan,
-    *,
-    before_commit: BeforeCommit | None = None,
-    progress: Progress | None = None,
-) -> LoadReport:
-    """Do what is right where `materialize()` gave no data: the table stays as it is.
-
-    It is created empty where it is missing and every column declares its type.
-
-    Args:
-        destination: Where the table is.
-        plan: The DAG run's plan.
-        before_commit: Called with the table as it stays, where there is one.
-        progress: Takes sentences for the log; the module's log unless given.
-
-    Raises:
-        MaterializeError: The table cannot be created.
-    """
-    table, say = destination.table(plan.asset.name), progress or log.info
-    started, purpose = time.monotonic(), f"load of {table}"
-
-    def once() -> LoadReport:
-        changes, total, checks = [], 0, None
-        with destination.session(read_only=True, purpose=purpose, progress=say) as session:
-            exists = session.kind(table) != ""
-            total = count_rows(session, table) if exists else 0
-            schema = None if exists else plan_empty_table(session, plan.asset)
-            if exists and before_commit:
-                checks = before_commit(session, table)
-        if schema:
-            with destination.session(purpose=purpose, progress=say) as session, session.transaction():
-                session.lock(table)
-                if session.kind(table) == "":
-                    ledger = Ledger(session, table)
-                    ledger.create()
-                    ledger.forget()
-                    apply_schema(session, table, schema)
-                    changes = schema.diff.sentences()
-                checks = before_commit(session, table) if before_commit else None
-        return LoadReport(
-            str(table), plan.strategy, "no_data", materialized=bool(changes), rows_total=total, schema_changes=changes,
-            checks=checks,
-        )  # fmt: skip
-
-    with discreet(plan.asset.columns), unchanged(table):
         report = again(once, say)
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
@@ -247,6 +204,9 @@ class _Load:
     def _publish(self, schema: SchemaPlan) -> Counts:
         session, plan = self.session, self.plan
         keys, columns = find_keys(session, plan, schema), schema.columns
+        check_gaps(self.source, columns)
+        if needs_no_staging(session, plan, schema, keys):
+            return load_directly(session, self.table, self.source, plan, schema, keys)
         if keys.last:
             columns = (*columns, numbered(columns, session.column_type(ROW_NUMBER)))
         staging = create_staging(session, self.table, columns, keys.primary)

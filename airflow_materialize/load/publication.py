@@ -157,7 +157,7 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
         _check(current == rows, publication, f"{current} rows are current, and the result has {rows}")
         return Counts(updated=counted["updated"], inserted=counted["inserted"])
     if not publication.keys:
-        _check(counted["inserted"] == rows, publication, f"{counted['inserted']} of {rows} rows were inserted")
+        check_arrival(publication, counted["inserted"], rows)
         return Counts(deleted=counted["deleted"], inserted=counted["inserted"])
     new = rows - matched
     inserted = counted["inserted"] - (matched if publication.replaces_rows else 0)
@@ -169,6 +169,15 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
             hint="remove the doubled rows, or rebuild the table by a full refresh",
         )
     return Counts(updated=counted["updated"], inserted=inserted)
+
+
+def check_arrival(publication: Publication, inserted: int, rows: int) -> None:
+    """See that every row of the result arrived once.
+
+    Raises:
+        MaterializeError: The counts do not add up. Rolled back, nothing has changed.
+    """
+    _check(inserted == rows, publication, f"{inserted} of {rows} rows were inserted")
 
 
 def _merged(publication: Publication, rows: int, updated: int, inserted: int) -> Counts:

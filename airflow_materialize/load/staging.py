@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_materialize.destinations.arrow import plain
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import checked_cast
 
@@ -122,36 +123,34 @@ def staged_batches(source: Source, columns: Sequence[StagedColumn], load_key: st
     """Yield the result as the staging table takes it.
 
     Raises:
-        MaterializeError: A value is not one of its column's type, or is missing where it must not be.
+        MaterializeError: A value is not one of its column's type.
     """
-    schema, row, gaps = staged_schema(columns), 0, _Gaps(columns)
+    schema, row = staged_schema(columns), 0
     for batch in source.batches():
-        arrays = [_staged(batch, column, row, load_key) for column in columns]
-        gaps.look(arrays, row)
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        yield pa.RecordBatch.from_arrays([_staged(batch, column, row, load_key) for column in columns], schema=schema)
         row += batch.num_rows
-    gaps.refuse()
 
 
-class _Gaps:
-    """The NULLs in columns that must have none: how many, and the row of the first."""
+def check_gaps(source: Source, columns: Sequence[StagedColumn]) -> None:
+    """See that no column has a NULL where there must be none. A batch knows how many it has, so this costs nothing.
 
-    def __init__(self, columns: Sequence[StagedColumn]) -> None:
-        self._required = [(index, column.name) for index, column in enumerate(columns) if column.required]
-        self._found: dict[str, tuple[int, int]] = {}
-
-    def look(self, arrays: Sequence[pa.Array], row: int) -> None:
-        for index, name in self._required:
-            if arrays[index].null_count:
-                count, first = self._found.get(name, (0, row + pc.index(pc.is_null(arrays[index]), True).as_py() + 1))
-                self._found[name] = count + arrays[index].null_count, first
-
-    def refuse(self) -> None:
-        if not self._found:
-            return
+    Raises:
+        MaterializeError: It names all such columns, how many rows they are, and the first of them.
+    """
+    required = [(column.source, column.name) for column in columns if column.required and column.source is not None]
+    found: dict[str, tuple[int, int]] = {}
+    row = 0
+    for batch in source.batches() if required else ():
+        for index, name in required:
+            array = plain(batch.column(index))
+            if array.null_count:
+                count, first = found.get(name, (0, row + pc.index(pc.is_null(array), True).as_py() + 1))
+                found[name] = count + array.null_count, first
+        row += batch.num_rows
+    if found:
         told = (
             f"{name!r} is NULL in {count} {'row' if count == 1 else 'rows'}, first in row {first}"
-            for name, (count, first) in self._found.items()
+            for name, (count, first) in found.items()
         )
         raise MaterializeError(
             f"The result has NULL where there must be none: {'; '.join(told)}",
