@@ -17,6 +17,7 @@ import pyarrow as pa
 from airflow_materialize.destinations.arrow import canonical, is_binary, is_json, is_text, is_uuid
 from airflow_materialize.destinations.base import STAGING, Destination, Progress, Session, Table
 from airflow_materialize.destinations.duckdb_errors import translated
+from airflow_materialize.destinations.duckdb_publishing import DuckDBPublishing
 from airflow_materialize.destinations.duckdb_reading import DuckDBReader
 from airflow_materialize.destinations.waiting import queue, wait_for
 from airflow_materialize.errors import MaterializeError
@@ -57,7 +58,7 @@ _TYPES: dict[pa.DataType, str] = {
 }
 
 
-class DuckDBSession(Session):
+class DuckDBSession(DuckDBPublishing):
     """One open DuckDB connection."""
 
     dialect = "duckdb"
@@ -97,7 +98,7 @@ class DuckDBSession(Session):
         found = self.rows(
             "SELECT table_type FROM information_schema.tables WHERE lower(table_catalog) = lower(?)"
             " AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)",
-            self._parts(table),
+            self.parts(table),
         )
         if not found:
             return ""
@@ -107,7 +108,7 @@ class DuckDBSession(Session):
         found = self.rows(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE lower(database_name) = lower(?)"
             " AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index",
-            self._parts(table),
+            self.parts(table),
         )
         return dict(found) if found else None
 
@@ -116,7 +117,7 @@ class DuckDBSession(Session):
             "SELECT column_name FROM duckdb_columns() WHERE lower(database_name) = lower(?)"
             " AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)"
             " AND NOT is_nullable AND column_default IS NULL",
-            self._parts(table),
+            self.parts(table),
         )
         return {name for (name,) in found}
 
@@ -179,7 +180,7 @@ class DuckDBSession(Session):
     def unmatched_pattern(self, column_sql: str) -> str:  # noqa: D102
         return f"NOT regexp_matches(CAST({column_sql} AS VARCHAR), ?)"
 
-    def _parts(self, table: Table) -> tuple[str, str, str]:
+    def parts(self, table: Table) -> tuple[str, str, str]:  # noqa: D102
         return table.catalog or self._catalog, table.schema or self._schema, table.name
 
     def _spelled(self, arrow_type: pa.DataType) -> str:

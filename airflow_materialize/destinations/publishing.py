@@ -1,12 +1,17 @@
 """What a strategy works on and what it comes to: shared code and destinations write the statements alike."""
 
+# ruff: noqa: S608  # Names are quoted by the session, and values are bound.
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_materialize.destinations.spelling import Table
+from airflow_materialize.destinations.spelling import Spelling, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -16,13 +21,14 @@ class Statement:
     Attributes:
         sql: With `?` for each parameter.
         parameters: Values to bind.
-        counts: What the rows that it touches are to the report. A statement that counts as `merged` is a query of one
-            row instead: how many rows it updated, and how many it inserted.
+        counts: What the rows that it touches are to the report: `replaced` ones are deleted to be inserted again. A
+            statement that counts as `merged` is a query of one row: how many it updated, and how many it inserted.
+            One that counts as `upserted` does both, and touches each new row and those that it changes.
     """
 
     sql: str
     parameters: tuple[Any, ...] = ()
-    counts: Literal["", "deleted", "updated", "inserted", "merged"] = ""
+    counts: Literal["", "deleted", "updated", "replaced", "inserted", "merged", "upserted"] = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,8 @@ class Publication:
         bounds: The half-open interval as values of that column, where it says which rows are replaced.
         load_key_column: The column that names the load of each row; empty where there is none.
         load_key: This load's key.
-        compared: The columns in which a new version of a row differs from the current one.
+        compared: The columns in which a row of the result may differ from the table's, with their types.
+        collated: Those of them in which other texts may count as equal.
         moment: Since when a row that the result lacks is no longer current.
     """
 
@@ -61,5 +68,70 @@ class Publication:
     bounds: tuple[Any, Any] | None = None
     load_key_column: str = ""
     load_key: str = ""
-    compared: tuple[str, ...] = ()
+    compared: Mapping[str, pa.DataType] = field(default_factory=dict)
+    collated: frozenset[str] = frozenset()
     moment: Any = None
+
+
+def newer(session: Spelling, publication: Publication, source: str = "source") -> str:
+    """Return the condition, with AND before it, that the row of the result is not older; empty where none is.
+
+    Args:
+        session: What writes it.
+        publication: What goes where.
+        source: What the row of the result is called.
+    """
+    if not publication.incremental_key:
+        return ""
+    key = session.quote(publication.incremental_key)
+    return f" AND (target.{key} IS NULL OR {source}.{key} >= target.{key})"
+
+
+def unchanged(session: Spelling, publication: Publication, source: str = "source") -> str:
+    """Return the condition that a row of the table has the result's values; empty where all of these are keys."""
+    conditions = []
+    for name, kind in publication.compared.items():
+        left, right = (f"{side}.{session.quote(name)}" for side in ("target", source))
+        right = f"({publication.expressions[name]})" if name in publication.expressions else right
+        conditions.append(session.unchanged(left, right, kind, collated=name in publication.collated))
+    return " AND ".join(conditions)
+
+
+def changes(session: Spelling, publication: Publication) -> dict[str, str]:
+    """Return the quoted columns that a merge changes in matched rows, with what they are set to."""
+    return dict(_change(session, publication, name) for name in publication.updates)
+
+
+def _change(session: Spelling, publication: Publication, name: str) -> tuple[str, str]:
+    return session.quote(name), publication.expressions.get(name, f"source.{session.quote(name)}")
+
+
+def insert(session: Spelling, publication: Publication, condition: str = "") -> Statement:
+    """Return the statement that inserts rows of the staging table.
+
+    Args:
+        session: What writes it.
+        publication: What goes where.
+        condition: What follows the staging table, which it calls `source`; all rows where it is empty.
+    """
+    names = [session.quote(name) for name in publication.columns]
+    taken = [f"source.{name}" for name in names] if condition else names
+    listed = ", ".join([*names, *(session.quote(name) for name in publication.filled)])
+    values = ", ".join([*taken, *publication.filled.values()])
+    source = f"SELECT {values} FROM {session.name_of(publication.staging)}{condition}"
+    return Statement(f"INSERT INTO {session.name_of(publication.target)} ({listed}) {source}", counts="inserted")
+
+
+def matching(session: Spelling, publication: Publication) -> str:
+    """Return the condition that a row of the result, `source`, means one of the table, `target`."""
+    further = f" AND ({publication.predicate})" if publication.predicate else ""
+    return same_key(session, publication) + further
+
+
+def same_key(session: Spelling, publication: Publication) -> str:
+    """Return the condition that two rows have the same key."""
+    conditions = []
+    for key in publication.keys:
+        left, right = (f"{side}.{session.quote(key)}" for side in ("source", "target"))
+        conditions.append(session.same(left, right) if key in publication.null_keys else f"{left} = {right}")
+    return " AND ".join(conditions)

@@ -76,6 +76,28 @@ class Spelling(ABC):
         """Return the condition that two expressions are equal, where NULL equals NULL."""
         return f"{left} IS NOT DISTINCT FROM {right}"
 
+    def unchanged(self, left: str, right: str, arrow_type: pa.DataType, *, collated: bool) -> str:  # noqa: ARG002
+        """Return the condition that two values of a column are the very same, where NULL is NULL.
+
+        Args:
+            left: One expression.
+            right: The other.
+            arrow_type: What they hold.
+            collated: Whether the column has a collation, by which other texts may count as equal.
+        """
+        return self.same(left, right)
+
+    def delete_sources(self, staging: str, target: str, condition: str) -> str:
+        """Return the statement that removes the rows of a table, `source`, for which another has a `target`.
+
+        Args:
+            staging: The table's quoted name.
+            target: The other's.
+            condition: What joins them.
+        """
+        exists = f"EXISTS (SELECT 1 FROM {target} AS target WHERE {condition})"  # noqa: S608
+        return f"DELETE FROM {staging} AS source WHERE {exists}"  # noqa: S608
+
     def update_from(self, target: str, staging: str, changes: Mapping[str, str], condition: str) -> str:
         """Return the statement that changes rows of a table by those of another that meet a condition.
 

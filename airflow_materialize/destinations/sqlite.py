@@ -18,6 +18,7 @@ import pyarrow as pa
 from airflow_materialize.destinations.arrow import canonical, is_binary
 from airflow_materialize.destinations.base import STAGING, Capabilities, Destination, Progress, Session, Table
 from airflow_materialize.destinations.sqlite_errors import is_busy, translated
+from airflow_materialize.destinations.sqlite_publishing import SQLitePublishing
 from airflow_materialize.destinations.sqlite_reading import SQLiteReader
 from airflow_materialize.destinations.sqlite_values import affinity, column_values, rebuild, stored
 from airflow_materialize.destinations.waiting import wait_for
@@ -34,7 +35,7 @@ _BUSY_MILLISECONDS = 1000
 _ROWS_PER_INSERT = 100
 
 
-class SQLiteSession(Session):
+class SQLiteSession(SQLitePublishing):
     """One open SQLite connection."""
 
     dialect = "sqlite"

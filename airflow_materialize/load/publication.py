@@ -54,6 +54,9 @@ def plan_publication(
     marked = {fold(column.name) for column in plan.asset.columns if column.update_on_merge or column.merge_sql}
     updates = [name for name in others if not marked or fold(name) in marked or fold(name) == LOAD_KEY_COLUMN]
     updates += [name for name in expressions if name not in updates]
+    kinds = {column.name: column.arrow for column in schema.columns}
+    made = {column.name for column in schema.columns if column.made}
+    compared = [name for name in (others if history else updates) if name not in made]
     return Publication(
         target=target,
         staging=staging,
@@ -71,7 +74,10 @@ def plan_publication(
         bounds=keys.bounds,
         load_key_column=next((name for name in schema.names if fold(name) == LOAD_KEY_COLUMN), ""),
         load_key=plan.load_key,
-        compared=tuple(column.name for column in schema.columns if not column.made and column.name not in keys.primary),
+        compared={name: kinds.get(name, pa.null()) for name in compared},
+        collated=frozenset(
+            name for name in compared if (column := schema.declared.get(fold(name))) and column.collation
+        ),
         moment=session.bind(_moment(schema)) if history else None,
     )
 
@@ -141,7 +147,7 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
         MaterializeError: The counts do not add up. Rolled back, nothing has changed.
     """
     history = STRATEGIES[strategy].history
-    counted = {"deleted": 0, "updated": 0, "inserted": 0, "": 0}
+    counted = {"deleted": 0, "updated": 0, "replaced": 0, "inserted": 0, "upserted": 0, "": 0}
     statements = statements_for(strategy, session, publication)
     counts_itself = any(statement.counts == "merged" for statement in statements)
     matched = 0
@@ -156,19 +162,23 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
         [(current,)] = session.rows(current_rows(session, publication))
         _check(current == rows, publication, f"{current} rows are current, and the result has {rows}")
         return Counts(updated=counted["updated"], inserted=counted["inserted"])
+    if any(statement.counts == "upserted" for statement in statements):
+        new, touched = rows - matched, counted["upserted"]
+        _check(new <= touched <= rows, publication, f"{touched} rows came of {rows}, and {new} were new")
+        return Counts(updated=touched - new, inserted=new)
     if not publication.keys:
         check_arrival(publication, counted["inserted"], rows)
         return Counts(deleted=counted["deleted"], inserted=counted["inserted"])
-    new = rows - matched
-    inserted = counted["inserted"] - (matched if publication.replaces_rows else 0)
-    _check(inserted == new, publication, f"{inserted} of {new} new rows were inserted")
-    if counted["updated"] > matched:
+    new, updated = rows - matched, counted["updated"] + counted["replaced"]
+    if updated > matched:
         raise MaterializeError(
             f"{publication.target} has several rows for some of the result's primary keys"
-            f" ({', '.join(publication.keys)}): {matched} keys match {counted['updated']} rows",
+            f" ({', '.join(publication.keys)}): {matched} keys match {updated} rows",
             hint="remove the doubled rows, or rebuild the table by a full refresh",
         )
-    return Counts(updated=counted["updated"], inserted=inserted)
+    inserted = counted["inserted"] - counted["replaced"]
+    _check(inserted == new, publication, f"{inserted} of {new} new rows were inserted")
+    return Counts(updated=updated, inserted=inserted)
 
 
 def check_arrival(publication: Publication, inserted: int, rows: int) -> None:

@@ -170,3 +170,66 @@ def test_a_predicate_that_hides_a_key_of_the_result_is_refused(warehouse, predic
 def test_a_predicate_is_an_expression_too(warehouse):
     with pytest.raises(MaterializeError, match="incremental_predicate: day may be the table's or the result's"):
         merge(warehouse, {"id": [1], "day": [11]}, [], incremental_predicate="day > 3")
+
+
+VARIANTS = {
+    "plain": {},
+    "newer wins": {"incremental_key": "at"},
+    "marked": {"columns": [{"name": "v", "update_on_merge": True}]},
+    "expression": {"columns": [{"name": "v", "merge_sql": "source.v"}]},
+    "predicate": {"incremental_predicate": "target.id > 0"},
+    "null keys": {"options": {"on_null_key": "match"}},
+}
+
+
+def key_in(warehouse, unique):
+    if unique == "index":
+        warehouse.run("CREATE UNIQUE INDEX one_of_each ON {i} (id)")
+    elif unique == "primary key":
+        kind = "INTEGER" if warehouse.kind == "sqlite" else "BIGINT"
+        text = warehouse.types()["v"]
+        warehouse.run("DROP TABLE {t}", f'CREATE TABLE {{t}} (id {kind} PRIMARY KEY, "at" {kind}, v {text})')
+
+
+@pytest.mark.parametrize("unique", ["", "index", "primary key"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_rows_that_stay_the_same_are_not_touched(warehouse, unique, variant):
+    options = dict(VARIANTS[variant])
+    columns = options.pop("columns", [])
+    first = {"id": [1, 2, 3], "at": [1, 1, 1], "v": pa.array(["a", None, "c"])}
+    warehouse.load(first)
+    key_in(warehouse, unique)
+    merge(warehouse, first, columns, **options)
+    again = merge(warehouse, first, columns, **options)
+    assert (again.materialized, again.rows_updated, again.rows_inserted) == (False, 0, 0)
+    data = {"id": [3, 2, 1, 4], "at": [1, 1, 1, 1], "v": pa.array(["c", "b", None, "d"])}
+    report = merge(warehouse, data, columns, **options)
+    assert (report.rows_updated, report.rows_inserted, report.rows_deleted) == (2, 1, 0)
+    assert warehouse.rows(columns="id, v") == [(1, None), (2, "b"), (3, "c"), (4, "d")]
+
+
+@pytest.mark.parametrize("unique", ["", "index"])
+def test_texts_that_only_their_collation_takes_for_equal_are_changes(warehouse, unique):
+    columns = [{"name": "v", "collation": "NOCASE"}]
+    warehouse.load({"id": [1], "v": ["a"]}, columns=columns)
+    key_in(warehouse, unique)
+    assert merge(warehouse, {"id": [1], "v": ["A"]}, columns).rows_updated == 1
+    assert warehouse.rows() == [(1, "A")]
+
+
+@pytest.mark.parametrize("unique", ["", "index"])
+def test_a_merge_by_several_keys_finds_its_index_whatever_their_order(warehouse, unique):
+    columns = [{"name": "b", "primary_key": True}]
+    warehouse.load({"id": [1, 1], "b": ["x", "y"], "v": [1, 2]})
+    if unique:
+        warehouse.run("CREATE UNIQUE INDEX one_of_each ON {i} (b, id)")
+    report = merge(warehouse, {"v": [1, 20, 30], "b": ["x", "y", "z"], "id": [1, 1, 1]}, columns)
+    assert (report.rows_updated, report.rows_inserted) == (1, 1)
+    assert warehouse.rows(columns="id, b, v") == [(1, "x", 1), (1, "y", 20), (1, "z", 30)]
+
+
+def test_the_load_key_names_the_load_that_changed_a_row(warehouse):
+    columns = [{"name": "_materialize_load_key", "type": "varchar"}]
+    merge(warehouse, {"id": [1, 2], "v": ["a", "b"]}, columns)
+    merge(warehouse, {"id": [1, 2], "v": ["a", "B"]}, columns)
+    assert len({key for (key,) in warehouse.rows(columns="_materialize_load_key")}) == 2

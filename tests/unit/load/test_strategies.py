@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 import sqlglot
 
@@ -25,7 +26,8 @@ HOSTILE = Publication(
     keys=('i"d',),
     updates=("at", "v--"),
     incremental_key="at",
-    compared=("at", "v--"),
+    compared={"at": pa.timestamp("us"), "v--": pa.string()},
+    collated=frozenset({"v--"}),
 )
 PLAIN = Publication(
     Table("orders"),
@@ -34,7 +36,7 @@ PLAIN = Publication(
     keys=("id",),
     updates=("day", "v"),
     incremental_key="day",
-    compared=("v",),
+    compared={"v": pa.int64()},
 )
 
 
@@ -88,12 +90,20 @@ def test_the_statements_of_delete_insert(session):
 
 
 def test_the_statements_of_merge(session):
+    unchanged = session.same('target."v"', 'source."v"')
+    known = (
+        f'DELETE FROM "staged" AS source WHERE EXISTS (SELECT 1 FROM "orders" AS target WHERE {SAME} AND {unchanged})'
+    )
+    if session.dialect == "sqlite":
+        joined = f'"orders" AS target JOIN "staged" AS source ON {SAME} AND {unchanged}'
+        known = f'DELETE FROM "staged" WHERE rowid IN (SELECT source.rowid FROM {joined})'
     assert sql(session, "merge", replace(PLAIN, replaces_rows=True)) == [
+        known,
         f'DELETE FROM "orders" AS target WHERE EXISTS (SELECT 1 FROM "staged" AS source WHERE {SAME})',
         INSERT,
     ]
     assert sql(session, "merge", replace(PLAIN, updates=("v",))) == [
-        f'UPDATE "orders" AS target SET "v" = source."v" FROM "staged" AS source WHERE {SAME} AND {NEWER}',
+        f'UPDATE "orders" AS target SET "v" = source."v" FROM "staged" AS source WHERE {SAME} AND {NEWER} AND NOT ({unchanged})',
         f'{NEW} LEFT JOIN "orders" AS target ON {SAME} WHERE target."id" IS NULL',
     ]
     assert len(sql(session, "merge", replace(PLAIN, updates=()))) == 1
@@ -129,10 +139,11 @@ def test_a_merge_with_expressions_defaults_and_a_predicate(session):
         predicate='target."day" > 3',
         incremental_key="",
     )
+    unchanged = session.same('target."v"', '(target."v" + 1)')
     assert sql(session, "merge", merge) == [
         (
             'UPDATE "orders" AS target SET "v" = target."v" + 1 FROM "staged" AS source'
-            f' WHERE {SAME} AND (target."day" > 3)'
+            f' WHERE {SAME} AND (target."day" > 3) AND NOT ({unchanged})'
         ),
         (
             f'INSERT INTO "orders" ("id", "day", "v", "w") SELECT {TAKEN}, 0 FROM "staged" AS source'
@@ -166,7 +177,7 @@ def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_shou
         tables = {table.name for table in tree.find_all(sqlglot.exp.Table)}
         assert tables <= {'or"ders', "st;age"}
         columns = {column.name for column in tree.find_all(sqlglot.exp.Column)}
-        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched", *HISTORY_COLUMNS}
+        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched", "rowid", *HISTORY_COLUMNS}
 
 
 def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):

@@ -1,0 +1,66 @@
+"""How SQLite publishes a result: statements of its own where they are quicker than the portable ones."""
+
+# ruff: noqa: S608  # Names are quoted by the session, and values are bound.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airflow_materialize.destinations.arrow import is_text
+from airflow_materialize.destinations.base import Session
+from airflow_materialize.destinations.publishing import Statement, newer, unchanged
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_materialize.destinations.publishing import Publication
+    from airflow_materialize.destinations.spelling import Table
+
+_KEYS = """
+SELECT i.name, x.name FROM pragma_index_list(?, 'main') AS i JOIN pragma_index_xinfo(i.name, 'main') AS x
+WHERE i."unique" AND NOT i.partial AND x.key AND (x.coll = 'BINARY' OR x.name IS NULL)
+UNION ALL SELECT '', name FROM pragma_table_info(?, 'main') WHERE pk
+"""
+
+
+class SQLitePublishing(Session):
+    """The part of an SQLite session that publishes."""
+
+    def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
+        indexes: dict[str, set[str]] = {}
+        for index, name in self.rows(_KEYS, [table.name, table.name]):
+            indexes.setdefault(index, set()).add(self.fold(name or ""))
+        return {self.fold(name) for name in columns} in indexes.values()
+
+    def unchanged(self, left: str, right: str, arrow_type: pa.DataType, *, collated: bool) -> str:  # noqa: ARG002, D102
+        # A column that was there may have a collation that no header declares.
+        return self.same(f"{left} COLLATE BINARY" if is_text(arrow_type) else left, right)
+
+    def delete_sources(self, staging: str, target: str, condition: str) -> str:  # noqa: D102
+        # The staging table has an index on the key, the table may have none: it is read once.
+        joined = f"SELECT source.rowid FROM {target} AS target JOIN {staging} AS source ON {condition}"
+        return f"DELETE FROM {staging} WHERE rowid IN ({joined})"
+
+    def merge(self, publication: Publication) -> list[Statement] | None:
+        """Return the statement of a merge into a table whose key is unique."""
+        # Expressions may name `source`, which an upsert does not know.
+        if publication.null_keys or publication.expressions or publication.predicate:
+            return None
+        if not self.has_unique_index(publication.target, publication.keys):
+            return None
+        names = ", ".join(map(self.quote, publication.columns))
+        keys = ", ".join(map(self.quote, publication.keys))
+        listed = ", ".join([names, *map(self.quote, publication.filled)])
+        values = ", ".join([names, *publication.filled.values()])
+        # Without a condition the parser takes ON CONFLICT for that of a join.
+        insert = (
+            f"INSERT INTO {self.name_of(publication.target)} AS target ({listed})"
+            f" SELECT {values} FROM {self.name_of(publication.staging)} WHERE TRUE ON CONFLICT ({keys}) DO "
+        )
+        if not publication.updates:
+            return [Statement(f"{insert}NOTHING", counts="upserted")]
+        changes = ", ".join(f"{self.quote(name)} = excluded.{self.quote(name)}" for name in publication.updates)
+        same = unchanged(self, publication, "excluded")
+        condition = (f"NOT ({same})" if same else "TRUE") + newer(self, publication, "excluded")
+        return [Statement(f"{insert}UPDATE SET {changes} WHERE {condition}", counts="upserted")]
