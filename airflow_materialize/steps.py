@@ -13,6 +13,7 @@ from airflow_materialize.plan.upstream import Upstream
 from airflow_materialize.report import CheckReport, LoadReport, RunReport, Skip
 
 if TYPE_CHECKING:
+    from airflow_materialize.connections import Connection
     from airflow_materialize.destinations.base import Destination
     from airflow_materialize.execution.containment import Child
     from airflow_materialize.load.ledger import Attempt
@@ -63,7 +64,7 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
     with _naming_the_table(plan):
         if plan.asset.is_table:
             prune(staged, plan)
-        lookup = Lookup(plan.asset, upstream or Upstream(), lambda: _last_load(plan, workplace, log))
+        lookup = Lookup(plan.asset, upstream or Upstream(), lambda connection: _last_load(plan, connection, log))
         try:
             result, words = run_code(
                 plan, workplace, CodeAttempt(attempt, execution_time, child, lookup, on_phase), log
@@ -198,13 +199,12 @@ def _destination(plan: RunPlan, workplace: Workplace) -> Destination:
     return for_connection(resolve(plan.connection, workplace.connections))
 
 
-def _last_load(plan: RunPlan, workplace: Workplace, log: logging.Logger) -> dict[str, Any] | None:
+def _last_load(plan: RunPlan, connection: Connection, log: logging.Logger) -> dict[str, Any] | None:
     """Return the figures of the last load of an asset's table, for its user code."""
+    from airflow_materialize.destinations.base import for_connection
     from airflow_materialize.load.ledger import last_load
 
-    if not plan.asset.is_table:
-        return None
-    destination = _destination(plan, workplace)
+    destination = for_connection(connection)
     purpose = f"last load of {plan.asset.name}"
     with destination.session(read_only=True, purpose=purpose, progress=log.info) as session:
         entry = last_load(session, destination.table(plan.asset.name))

@@ -127,6 +127,14 @@ class Desk:
             self._log.warning("query on %s: %s", connection.conn_id, warning)
         return spool
 
+    def own(self) -> Connection:
+        """Return the connection of the asset's table. What is secret in it is masked from now on.
+
+        Raises:
+            MaterializeError: There is none.
+        """
+        return self._connection(self._plan.connection)
+
     def masked(self, text: str) -> str:
         """Return a text for user code, without a secret in it."""
         return self._redact(text)

@@ -11,6 +11,7 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.upstream import Upstream
 
 if TYPE_CHECKING:
+    from airflow_materialize.connections import Connection
     from airflow_materialize.definition.asset import Asset
     from airflow_materialize.sdk.wire import Message
 
@@ -25,21 +26,26 @@ class Lookup:
     Attributes:
         asset: Its header.
         upstream: What it waits for.
-        last_load: Returns the figures of the last load of its table as plain data; None where there is none.
+        last_load: Returns the figures of the last load of its table on a connection as plain data; None where there is
+            none.
     """
 
     asset: Asset
     upstream: Upstream
-    last_load: Callable[[], Mapping[str, Any] | None]
+    last_load: Callable[[Connection], Mapping[str, Any] | None]
 
-    def answer(self, question: Message) -> dict[str, Any]:
+    def answer(self, question: Message, own: Callable[[], Connection]) -> dict[str, Any]:
         """Return what is asked for.
+
+        Args:
+            question: What user code sent. Nothing in it is believed to be well formed.
+            own: Returns the connection of the asset's table.
 
         Raises:
             MaterializeError: The question is none, or the database does not answer.
         """
         if question.kind == "last_load":
-            return {"load": self.last_load()}
+            return {"load": self.last_load(own()) if self.asset.is_table else None}
         name = question.body.get("name")
         if not isinstance(name, str):
             raise MaterializeError("the worker does not understand what is asked for")
