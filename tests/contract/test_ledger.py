@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
 
 from airflow_materialize.destinations.discretion import RepeatableError
 from airflow_materialize.errors import MaterializeError, TransientError
-from airflow_materialize.load.ledger import Attempt
+from airflow_materialize.load.ledger import Attempt, last_load
 from airflow_materialize.load.loader import already_loaded
 
 EARLIER = Attempt("01920000-0000-7000-8000-000000000001", 1)
@@ -44,6 +45,31 @@ def test_the_ledger_is_found_without_the_file(warehouse):
     assert already_loaded(warehouse.destination, plan, file.id, "0" * 64) is None
     warehouse.run("DROP TABLE {t}")
     assert already_loaded(warehouse.destination, plan, file.id, file.sha256) is None
+
+
+def test_the_last_load_that_a_table_holds_is_found_by_who_only_reads(warehouse, between):
+    def newest():
+        with warehouse.destination.session(read_only=True) as session:
+            return last_load(session, warehouse.table())
+
+    assert newest() is None
+    warehouse.load({"id": [1]}, "append", run="first", interval=between("2026-04-01", "2026-04-02"))
+    warehouse.load({"id": [2, 3]}, "append", run="second", interval=between("2026-04-02", "2026-04-03"))
+    figures = newest().figures()
+    committed = datetime.fromisoformat(figures.pop("committed_at"))
+    assert abs(datetime.now(UTC).replace(tzinfo=None) - committed) < timedelta(minutes=5)
+    assert figures == {
+        "run_id": "second",
+        "strategy": "append",
+        "interval_start": "2026-04-02T00:00:00",
+        "interval_end": "2026-04-03T00:00:00",
+        "rows_in": 2,
+        "rows_inserted": 2,
+        "rows_updated": 0,
+        "rows_deleted": 0,
+    }
+    warehouse.run("DROP TABLE {t}")
+    assert newest() is None
 
 
 @pytest.mark.parametrize(("strategy", "options"), STRATEGIES)
