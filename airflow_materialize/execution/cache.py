@@ -24,6 +24,7 @@ LOCK = "requirements.lock"
 # The folder of what requirements come to, beside the environments. What nobody asked for in this time is forgotten.
 RESOLUTIONS = "locks"
 _KEPT_SECONDS = 90 * 24 * 3600
+INTERPRETERS = "interpreters"
 RESOLVING = ".resolving"
 
 # The folder may hold other things: what does not look like an environment is left alone.

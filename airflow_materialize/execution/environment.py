@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow_materialize.errors import MaterializeError
-from airflow_materialize.execution.cache import LOCK, MARKER, build_lock, count_packages, prune, used
+from airflow_materialize.execution.cache import INTERPRETERS, LOCK, MARKER, build_lock, count_packages, prune, used
 from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.install import install, runtime_files
 from airflow_materialize.execution.installation import Installation
-from airflow_materialize.execution.interpreter import find_interpreter
+from airflow_materialize.execution.interpreter import known_interpreter
 from airflow_materialize.execution.requirements import Requirements, check_requires_python
 from airflow_materialize.execution.resolution import find_lock, platform_identity
 from airflow_materialize.execution.turns import turn
@@ -98,7 +98,7 @@ def use_environment(
     options = options or BuildOptions()
     child = options.child or Child()
     env = uv_environment(os.environ)
-    interpreter = find_interpreter(python, env, log, child)
+    interpreter = known_interpreter(python, env, folder / INTERPRETERS, log, child)
     check_requires_python([interpreter.version], requirements, f"Python {interpreter.version} ({interpreter.path})")
     installation = Installation(requirements, interpreter, env, log, child, options.index, options.asset)
     with _writable(folder):

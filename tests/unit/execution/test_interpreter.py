@@ -10,7 +10,7 @@ import pytest
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.interpreter import _probe, find_interpreter, search_path
+from airflow_materialize.execution.interpreter import _probe, find_interpreter, known_interpreter, search_path
 from airflow_materialize.execution.uv import uv_environment
 
 FULL = platform.python_version()
@@ -67,6 +67,29 @@ def test_a_version_that_cannot_be_had_lists_those_at_hand(env, log, records):
     assert "3.8." not in said.partition("Hint")[2]
     assert said.endswith("others are found on PATH and by `uv python install 3.9.0`")
     assert records.texts == ["Python 3.9.0 is not on this machine: uv downloads it"]
+
+
+def test_an_interpreter_is_asked_once_and_again_when_it_is_another_one(env, log, tmp_path):
+    asked, shown = tmp_path / "asked", tmp_path / "python"
+    text = f'#!/bin/sh\necho >> {asked}\nexec {sys.executable} "$@"\n'
+    shown.write_text(text)
+    shown.chmod(0o755)
+    folder = tmp_path / "interpreters"
+
+    def find():
+        return known_interpreter(str(shown), env, folder, log)
+
+    first = find()
+    assert first.version == platform.python_version()
+    times = len(asked.read_text())
+    assert find() == first
+    assert len(asked.read_text()) == times
+    [record] = folder.iterdir()
+    record.write_text(record.read_text().replace('"stamp": [', '"stamp": [1'))
+    assert find() == first
+    assert len(asked.read_text()) > times
+    record.write_text("{")
+    assert find() == first
 
 
 def test_a_path_without_an_interpreter_is_named(env, log):
