@@ -39,7 +39,7 @@ def requirement_failure(
     why = reason(process)
     line = _blamed(why, requirements.lines)
     if is_network_failure(process):
-        where = f"{line.file}:{line.number}:1: {line.text!r}" if line else str(requirements.path or PYARROW)
+        where = f"{line.file}:{line.number}:1: {line.shown!r}" if line else str(requirements.path or PYARROW)
         hint = "is there a network, is the index right? It is the setting [materialize] index"
         return TransientError(f"{where}: the package index was not reached: {why}", hint=hint)
     hint = "correct or remove the requirement"
@@ -50,7 +50,7 @@ def requirement_failure(
     if requirements.path is None or line is None:
         where = str(requirements.path or PYARROW)
         return MaterializeError(f"{where}: {what}: {why}", hint=hint)
-    message = f"{line.text!r} {what}: {why}"
+    message = f"{line.shown!r} {what}: {why}"
     return AssetError([Problem(str(line.file), line.number, 1, "", message, hint, code="AM705")])
 
 

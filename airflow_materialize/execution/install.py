@@ -11,7 +11,7 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.blame import requirement_failure
 from airflow_materialize.execution.containment import run_contained
 from airflow_materialize.execution.installation import Installation
-from airflow_materialize.execution.lock_text import entries_of, name_of
+from airflow_materialize.execution.lock_text import entries_of, name_of, with_credentials
 from airflow_materialize.execution.uv import reason
 from airflow_materialize.execution.uv_settings import explicit_index
 
@@ -68,11 +68,13 @@ def _install_lock(venv: Path, lock: str, installation: Installation, held: int) 
     target: list[str | Path] = ["--quiet", "--no-deps", *installation.refreshed, "--python", venv / "bin" / "python"]
     if requirements.policy == "locked":
         target += ["--require-hashes", "--only-binary", ":all:"]
+    texts = [line.text for line in requirements.lines]
     by_index: dict[str, list[str]] = {}
     for entry in entries_of(lock):
         by_index.setdefault(explicit_index(name_of(entry), requirements), []).append(entry)
     for index, entries in by_index.items():
-        source.write_text("".join(f"{line}\n" for line in [*options, *entries]))
+        whole = (with_credentials(entry, texts) for entry in entries)
+        source.write_text("".join(f"{line}\n" for line in [*options, *whole]))
         process = installation.uv("pip", "install", *target, "--requirements", source, held=held, first=index)
         source.unlink()
         if process.returncode:

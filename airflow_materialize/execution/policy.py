@@ -57,13 +57,13 @@ def _refused(requirements: Requirements, policy: str) -> Iterator[tuple[Requirem
         if line.is_include or _STRICTER.fullmatch(line.text):
             continue
         if line.is_option or not line.name or _has_url(line):
-            yield line, f"{_shown(line)} {_kind(line)}", _PIN
+            yield line, f"{line.shown!r} {_kind(line)}", _PIN
         elif line.constraint or requirements.uv_lock:
             continue
         elif not _is_pinned(line) and (policy == "locked" or line.name not in constrained):
-            yield line, f"{line.text!r} is not pinned", _PIN
+            yield line, f"{line.shown!r} is not pinned", _PIN
         elif policy == "locked" and "--hash=" not in line.options:
-            yield line, f"{line.text!r} has no hash", _HASHES
+            yield line, f"{line.shown!r} has no hash", _HASHES
 
 
 def _is_pinned(line: RequirementLine) -> bool:
@@ -94,8 +94,3 @@ _KINDS = (
     ("is a repository", r"(^|@\s*)(git|hg|svn|bzr)\+"),
     ("is a URL", r"https?://|file://|s3://"),
 )
-
-
-def _shown(line: RequirementLine) -> str:
-    """Return the line, without a credential in its URL."""
-    return repr(re.sub(r"://[^/@\s]*@", "://***@", line.text))

@@ -49,6 +49,11 @@ class RequirementLine:
         return self.text.startswith("-") and not self.text.startswith(("-e", "--editable"))
 
     @property
+    def shown(self) -> str:
+        """The line, without a credential in its URL."""
+        return re.sub(r"://[^/@\s]*@", "://***@", self.text)
+
+    @property
     def is_include(self) -> bool:
         """Whether it names another file, whose lines follow it."""
         return _INCLUDE.fullmatch(self.text) is not None

@@ -19,7 +19,7 @@ from airflow_materialize.execution.blame import PYARROW, requirement_failure
 from airflow_materialize.execution.cache import RESOLUTIONS, RESOLVING
 from airflow_materialize.execution.frozen import frozen_entries
 from airflow_materialize.execution.installation import Installation
-from airflow_materialize.execution.lock_text import entries_of, name_of
+from airflow_materialize.execution.lock_text import entries_of, name_of, without_credentials
 from airflow_materialize.execution.policy import refusal
 from airflow_materialize.execution.requirement_lines import problem
 from airflow_materialize.execution.turns import turn
@@ -102,7 +102,7 @@ def _resolve(installation: Installation, record: Path, held: int) -> str:
             entries = _compiled(installation, scratch, held)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return "".join(f"{entry}\n" for entry in entries)
+    return "".join(f"{without_credentials(entry)}\n" for entry in entries)
 
 
 def _compiled(installation: Installation, scratch: Path, held: int) -> list[str]:

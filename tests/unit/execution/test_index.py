@@ -144,6 +144,24 @@ def test_a_url_with_a_password_is_an_index_and_the_password_is_not_shown(package
     assert found_in(folder) == ""
 
 
+def test_a_password_in_a_requirement_itself_is_neither_kept_nor_shown(package_index, asked, folder, log):
+    package_index.add("ours", module="mine = True\n")
+    package_index.add("pyarrow", "98.0")
+    package_index.token = TOKEN
+    files = package_index.url.replace("//", f"//robot:{TOKEN}@").replace("simple", "files")
+    pyarrow = package_index.folder / "pyarrow-99.0-py3-none-any.whl"
+    text = f"ours @ {files}/ours-1.0-py3-none-any.whl\npyarrow @ {files}/{pyarrow.name}\n"
+    environment = ensure_environment(asked(text), OWN, folder, log)
+    assert seen_by(environment, "import ours; print(ours.mine)") == "True"
+    assert found_in(folder) == ""
+    with pytest.raises(AssetError) as caught:
+        ensure_environment(asked(f"ours @ {files}/ours-2.0-py3-none-any.whl\n"), OWN, folder, log)
+    assert f"'ours @ http://***@{files.partition('@')[2]}/ours-2.0-py3-none-any.whl' does not resolve" in str(
+        caught.value
+    )
+    assert TOKEN not in str(caught.value)
+
+
 def test_of_several_indexes_the_first_that_has_a_package_gives_it(
     package_index, internal, asked, folder, log, tmp_path
 ):
