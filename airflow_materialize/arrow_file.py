@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-import stat
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import types
+
+from airflow_materialize.examined import ArrowFileError, Examined
 
 MAX_TYPE_DEPTH = 32
 """Types nested deeper are refused before anything walks through their values."""
@@ -37,77 +37,77 @@ _SCALARS = (
 )
 
 
-class ArrowFileError(Exception):
-    """The file is not what it must be."""
-
-
 @dataclass(frozen=True)
-class CheckedFile:
-    """An open file whose every batch was validated.
+class OpenFile:
+    """An open file whose bytes are those that were examined.
 
     Attributes:
-        reader: Gives the batches, from the bytes that were checked.
-        size: In bytes.
-        sha256: Of the bytes, hexadecimal.
+        reader: Gives the batches, from the bytes that were summed.
         rows: Rows in all batches.
         schema_fingerprint: SHA-256 of the serialized Arrow schema, hexadecimal.
     """
 
     reader: pa.ipc.RecordBatchFileReader
-    size: int
-    sha256: str
     rows: int
     schema_fingerprint: str
 
 
-def open_regular(path: Path) -> int:
-    """Open a file for reading and return its descriptor.
+def examine(descriptor: int) -> Examined:
+    """Map a file, sum it, and validate its footer, schema and every batch, all in one pass.
 
-    Raises:
-        FileNotFoundError: There is none.
-        ArrowFileError: It is a link, or no ordinary file, or has a second name somewhere else.
-    """
-    try:
-        # O_NONBLOCK: opening a FIFO would wait for a writer for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ArrowFileError(f"it cannot be opened ({error.strerror})") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        os.close(descriptor)
-        raise ArrowFileError("it is not an ordinary file with one name")
-    return descriptor
-
-
-def read_checked(descriptor: int, *, sha256: str = "") -> CheckedFile:
-    """Map the file, sum it, then validate its footer, schema and every batch.
-
-    Without `validate(full=True)` a broken file can crash the process that reads it, and Arrow has no checksum of its
-    own (reference: failure model, findings 6 and 7).
+    A broken file can crash the process that reads it, and Arrow has no checksum of its own. So this runs in a process
+    that has nothing to lose (`execution.examination`).
 
     Args:
         descriptor: Of the file. It may be closed afterwards.
-        sha256: What the sum must be, if it is known; nothing is parsed where it is another.
 
     Raises:
         ArrowFileError: The file is not a complete Arrow file of the types that a result may have.
     """
-    size = os.fstat(descriptor).st_size
-    if not size:
-        raise ArrowFileError("it is empty")
-    mapped = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
-    found = _sum(mapped)
-    if sha256 and found != sha256:
-        raise ArrowFileError(f"its SHA-256 is {found}, and {sha256} was written")
+    mapped = _mapped(descriptor)
+    digest = hashlib.sha256()
+    with memoryview(mapped) as view, ThreadPoolExecutor(1) as validator:
+        try:
+            reader = pa.ipc.open_file(pa.py_buffer(mapped))
+            _check_schema(reader.schema)
+            batches, rows, summed = reader.num_record_batches, 0, 0
+            for index in range(batches):
+                valid = validator.submit(_validated_rows, reader, index)
+                # About the part of the file that is validated meanwhile: what is too large for memory is read once.
+                end = len(view) * (index + 1) // batches
+                _add(digest, view[summed:end])
+                summed = end
+                rows += valid.result()
+            _add(digest, view[summed:])
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            raise ArrowFileError(f"it is no valid Arrow file ({error})") from error
+        return Examined(len(view), digest.hexdigest(), rows, batches, fingerprint(reader.schema))
+
+
+def open_summed(descriptor: int, sha256: str) -> OpenFile:
+    """Map a file that was examined before. Nothing of it is parsed unless its bytes are the same.
+
+    Args:
+        descriptor: Of the file. It may be closed afterwards.
+        sha256: What the examination found.
+
+    Raises:
+        ArrowFileError: They are others.
+    """
+    mapped = _mapped(descriptor)
+    digest = hashlib.sha256()
+    with memoryview(mapped) as view:
+        _add(digest, view)
+    if digest.hexdigest() != sha256:
+        raise ArrowFileError(f"its SHA-256 is {digest.hexdigest()}, and {sha256} was written")
     try:
         reader = pa.ipc.open_file(pa.py_buffer(mapped))
+        # Whoever names a sum names that of a file that was never examined, perhaps. This much is looked at again.
         _check_schema(reader.schema)
-        rows = sum(_validated_rows(reader))
+        rows = sum(reader.get_batch(index).num_rows for index in range(reader.num_record_batches))
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise ArrowFileError(f"it is no valid Arrow file ({error})") from error
-    return CheckedFile(reader, size, found, rows, fingerprint(reader.schema))
+    return OpenFile(reader, rows, fingerprint(reader.schema))
 
 
 def fingerprint(schema: pa.Schema) -> str:
@@ -115,19 +115,22 @@ def fingerprint(schema: pa.Schema) -> str:
     return hashlib.sha256(schema.serialize()).hexdigest()
 
 
-def _sum(mapped: mmap.mmap) -> str:
-    digest = hashlib.sha256()
-    with memoryview(mapped) as view:
-        for start in range(0, len(view), _CHUNK_BYTES):
-            digest.update(view[start : start + _CHUNK_BYTES])
-    return digest.hexdigest()
+def _mapped(descriptor: int) -> mmap.mmap:
+    size = os.fstat(descriptor).st_size
+    if not size:
+        raise ArrowFileError("it is empty")
+    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
 
 
-def _validated_rows(reader: pa.ipc.RecordBatchFileReader) -> Iterator[int]:
-    for index in range(reader.num_record_batches):
-        batch = reader.get_batch(index)
-        batch.validate(full=True)
-        yield batch.num_rows
+def _add(digest: hashlib._Hash, view: memoryview) -> None:
+    for start in range(0, len(view), _CHUNK_BYTES):
+        digest.update(view[start : start + _CHUNK_BYTES])
+
+
+def _validated_rows(reader: pa.ipc.RecordBatchFileReader, index: int) -> int:
+    batch = reader.get_batch(index)
+    batch.validate(full=True)
+    return int(batch.num_rows)
 
 
 def _check_schema(schema: pa.Schema) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.sizes import parse_size
@@ -52,6 +52,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "open",
         "example": "pinned",
     },
+    "isolation": {
+        "description": "How far user code is set apart: process, or namespaces, which not every kernel allows.",
+        "default": "process",
+        "example": "namespaces",
+    },
 }
 """The options in the shape that a provider declares them in. `type` is `string` unless it says otherwise."""
 
@@ -72,6 +77,7 @@ class Settings:
     python: str = ""
     index: str = field(default="", repr=False)
     requirements: str = "open"
+    isolation: Literal["process", "namespaces"] = "process"
 
 
 def read_settings(get: Callable[[str], str | None]) -> Settings:
@@ -93,7 +99,18 @@ def read_settings(get: Callable[[str], str | None]) -> Settings:
         python=(get("python") or "").strip(),
         index=(get("index") or "").strip(),
         requirements=_policy("requirements", get("requirements")),
+        isolation=_isolation(get("isolation")),
     )
+
+
+def _isolation(text: str | None) -> Literal["process", "namespaces"]:
+    word = (text or "process").strip().lower()
+    if word == "process":
+        return "process"
+    # No other word may mean less than what its author had in mind.
+    if word != "namespaces":
+        raise MaterializeError(f"[{SECTION}] isolation is {text!r}", hint="process or namespaces")
+    return "namespaces"
 
 
 def _folder(option: str, text: str | None, default: Path) -> Path:

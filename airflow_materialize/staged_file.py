@@ -8,20 +8,19 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.examined import ArrowFileError, Examined, open_regular
 from airflow_materialize.manifest import Manifest, StagedFile, is_attempt
 from airflow_materialize.plan.run_plan import RunPlan
 from airflow_materialize.settings import SECTION
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from airflow_materialize.arrow_file import CheckedFile
 
 __all__ = [
     "Manifest",
@@ -68,21 +67,25 @@ def part_path(root: Path, plan: RunPlan, attempt: str) -> Path:
     return folder / f"{_checked_attempt(attempt, plan)}.part"
 
 
-def seal(root: Path, plan: RunPlan, attempt: str) -> StagedFile:
+def seal(root: Path, plan: RunPlan, attempt: str, examine: Callable[[int], Examined]) -> StagedFile:
     """Make what user code wrote a staged file: flushed to disk, validated, counted, summed and renamed.
+
+    Args:
+        root: The folder of all staged files.
+        plan: What this DAG run does.
+        attempt: Names this try.
+        examine: Examines the file of a descriptor, or raises ArrowFileError. Nothing of the file is parsed here.
 
     Raises:
         MaterializeError: There is no complete Arrow file of the types that a result may have.
     """
-    from airflow_materialize.arrow_file import ArrowFileError, open_regular, read_checked
-
     part = root / folder_of(plan) / f"{_checked_attempt(attempt, plan)}.part"
     sealed = part.with_suffix(".arrow")
     try:
         descriptor = open_regular(part)
         try:
             os.fsync(descriptor)
-            checked = read_checked(descriptor)
+            checked = examine(descriptor)
             os.fchmod(descriptor, 0o400)
             part.rename(sealed)
         finally:
@@ -112,8 +115,6 @@ def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> Iterator[pa.ip
     Raises:
         MaterializeError: The file is missing, or not the one that was sealed.
     """
-    from airflow_materialize.arrow_file import ArrowFileError, open_regular
-
     table = plan.asset.name
     path = _place(file, root)
     if str(PurePosixPath(file.path).parent) != folder_of(plan):
@@ -125,7 +126,7 @@ def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> Iterator[pa.ip
     try:
         descriptor = open_regular(path)
         try:
-            checked = _compared(descriptor, file)
+            reader = _compared(descriptor, file)
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
@@ -141,7 +142,7 @@ def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> Iterator[pa.ip
             hint="clear the step run to make a new one",
             unchanged=table,
         ) from error
-    yield checked.reader
+    yield reader
 
 
 def write_manifest(root: Path, manifest: Manifest) -> None:
@@ -226,18 +227,18 @@ def _place(file: StagedFile, root: Path) -> Path:
     return path
 
 
-def _compared(descriptor: int, file: StagedFile) -> CheckedFile:
-    from airflow_materialize.arrow_file import ArrowFileError, read_checked
+def _compared(descriptor: int, file: StagedFile) -> pa.ipc.RecordBatchFileReader:
+    from airflow_materialize.arrow_file import open_summed
 
     size = os.fstat(descriptor).st_size
     if size != file.size:
         raise ArrowFileError(f"it has {size:,} bytes, and {file.size:,} were written")
-    checked = read_checked(descriptor, sha256=file.sha256)
-    if checked.rows != file.rows:
-        raise ArrowFileError(f"it has {checked.rows:,} rows, and {file.rows:,} were written")
-    if checked.schema_fingerprint != file.schema_fingerprint:
+    opened = open_summed(descriptor, file.sha256)
+    if opened.rows != file.rows:
+        raise ArrowFileError(f"it has {opened.rows:,} rows, and {file.rows:,} were written")
+    if opened.schema_fingerprint != file.schema_fingerprint:
         raise ArrowFileError("it has other columns than were written")
-    return checked
+    return opened.reader
 
 
 def _checked_attempt(attempt: str, plan: RunPlan) -> str:

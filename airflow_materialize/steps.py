@@ -57,24 +57,25 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
         MaterializeError: User code failed, or could not be started. Nothing was changed in the table.
     """
     from airflow_materialize.execution.asset_run import CodeAttempt, run_code
+    from airflow_materialize.execution.examiner import Examiner
+    from airflow_materialize.execution.isolation import Isolation
     from airflow_materialize.execution.lookup import Lookup
     from airflow_materialize.staged_file import Manifest, discard_part, prune, seal, write_manifest
 
     staged = workplace.settings.staged_files
-    with _naming_the_table(plan):
+    with _naming_the_table(plan), Examiner(Isolation(workplace.settings, workplace.root)) as examiner:
         if plan.asset.is_table:
             prune(staged, plan)
         lookup = Lookup(plan.asset, upstream or Upstream(), lambda connection: _last_load(plan, connection, log))
         try:
-            result, words = run_code(
-                plan, workplace, CodeAttempt(attempt, execution_time, child, lookup, on_phase), log
-            )
+            one = CodeAttempt(attempt, execution_time, child, lookup, examiner, on_phase)
+            result, words = run_code(plan, workplace, one, log)
+            file = seal(staged, plan, attempt, examiner.examine) if result.outcome == "staged" else None
         except BaseException:
             discard_part(staged, plan, attempt)
             raise
         finally:
             on_phase("")
-        file = seal(staged, plan, attempt) if result.outcome == "staged" else None
         report = RunReport(
             asset=plan.asset.name,
             outcome=_OUTCOMES[result.outcome],

@@ -30,6 +30,7 @@ def load(place: Path, file: Path, strategy: str, url: str) -> Work:
     """One load of a sealed file: opened, summed, validated, locked, staged, published, with its ledger row."""
     from uuid6 import uuid7
 
+    from airflow_materialize.arrow_file import examine
     from airflow_materialize.definition.project import parse_project
     from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.interval import Interval
@@ -52,7 +53,7 @@ def load(place: Path, file: Path, strategy: str, url: str) -> Work:
     plan = plan_run(parsed.asset, pipeline.pipeline, trigger, source=parsed.script, source_hash=parsed.source_hash)
     staged = place / "staged"
     shutil.copyfile(file, part_path(staged, plan, "1-1"))
-    sealed = seal(staged, plan, "1-1")
+    sealed = seal(staged, plan, "1-1", examine)
     manifest = Manifest(plan, RunReport(parsed.asset.name, "data", sealed.rows), "1-1", (sealed,))
     workplace = Workplace(place, "bench", Settings(staged, place / "environments"), {"warehouse": url})
     _warm(url)

@@ -15,7 +15,9 @@ from airflow_materialize.definition.parsed import ParsedAsset
 from airflow_materialize.definition.select import Selection, select_assets
 from airflow_materialize.errors import AssetError, MaterializeError
 from airflow_materialize.execution.cache import CachedEnvironment, list_environments, prune
+from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.environment import BuildOptions, Environment, use_environment
+from airflow_materialize.execution.isolation import Isolation
 from airflow_materialize.execution.requirements import find_requirements, python_version
 from airflow_materialize.settings import Settings, read_settings
 from airflow_materialize.sizes import parse_size
@@ -117,5 +119,6 @@ def _environment(
     top = Workplace(selection.root, selection.pipeline.path, settings).top
     requirements = find_requirements(selection.root / asset.script, top, settings.requirements)
     python = python_version(asset.asset.image, requirements, settings.python)
-    made = BuildOptions(None, settings.environments_max_size, settings.index, asset.name, renew=renew)
+    child = Child(Isolation(settings, selection.root).to_build())
+    made = BuildOptions(child, settings.environments_max_size, settings.index, asset.name, renew=renew)
     return use_environment(requirements, python, settings.environments, log, made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -50,4 +50,7 @@ class Resources(Model):
     processes: Whole | None = Field(default=None, ge=1, description="How many processes it may have at once; 1000.")
     open_files: Whole | None = Field(
         default=None, ge=32, description="How many files, sockets and pipes each process may have open."
+    )
+    network: Literal["all", "none"] | None = Field(
+        default=None, description="`none`: its processes reach nothing but each other. `all` unless said."
     )

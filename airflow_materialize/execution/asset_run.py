@@ -36,6 +36,7 @@ from airflow_materialize.staged_file import part_path
 
 if TYPE_CHECKING:
     from airflow_materialize.execution.containment import Child
+    from airflow_materialize.execution.examiner import Examiner
     from airflow_materialize.execution.lookup import Lookup
     from airflow_materialize.execution.result import ChildResult
     from airflow_materialize.plan.run_plan import RunPlan
@@ -51,6 +52,7 @@ class CodeAttempt:
         execution_time: When the DAG run started.
         child: The handle by which the process is ended.
         lookup: What user code may look up.
+        examiner: Gets ready while user code runs.
         on_phase: Called with the name of each phase that begins.
     """
 
@@ -58,6 +60,7 @@ class CodeAttempt:
     execution_time: datetime
     child: Child
     lookup: Lookup
+    examiner: Examiner
     on_phase: Callable[[str], None] = lambda _phase: None
 
 
@@ -79,6 +82,8 @@ def run_code(
     spec = child_spec(plan, script, (script.parent, workplace.folder, workplace.top), output, secrets)
     began = time.monotonic()
     bruin, stack = bruin_environment(plan, attempt.execution_time), ExitStack()
+    isolation = attempt.examiner.isolation
+    attempt.child.view = isolation.to_build()
     with _environment_phase(plan.asset.name, attempt):
         requirements = find_requirements(script, workplace.top, settings.requirements)
         python = python_version(plan.asset.image, requirements, settings.python)
@@ -96,6 +101,9 @@ def run_code(
     )
     with stack, _scratch() as scratch, Broker(desk, log, attempt.lookup) as broker:
         prepared = round(time.monotonic() - began, 3)
+        attempt.child.view = isolation.to_run(environment, scratch, output.parent, plan.asset)
+        if plan.asset.is_table:
+            attempt.examiner.start()
         try:
             result = run_child(
                 environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import selectors
@@ -12,17 +13,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
 
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.execution.ending import End, end_of
 from airflow_materialize.execution.guard import GUARD, WARDENS, sweep
 from airflow_materialize.execution.limits import NO_LIMITS, Limits
 from airflow_materialize.execution.sandbox import UMASK
-from airflow_materialize.execution.warden import kernel, tree
+from airflow_materialize.execution.view import EVERYTHING, View
+from airflow_materialize.execution.warden import tree
 from airflow_materialize.execution.warden.keeper import GRACE_SECONDS as _GRACE
+from airflow_materialize.execution.warden.start import VIEW_DIGITS
 
 # Airflow's supervisor kills a task five seconds after it asked it to end, whatever `killed_task_cleanup_time` says.
 # With less than that the task can still tell how it ended.
@@ -36,10 +39,13 @@ GRACE_SECONDS = _GRACE
 # How much longer than its grace an end may take until the warden counts as lost.
 _OVERDUE_SECONDS = 7.0
 _POLL_SECONDS = 0.05
+# How long a warden may take to end that has told how all else did; it has nothing left to do, and may be stopped.
+_EXIT_SECONDS = 5.0
+_EXIT_POLL_SECONDS = 0.001
 # How long to read on after the end: a process that got away may hold the pipes open for ever.
 _DRAIN_SECONDS = 2.0
 
-_START = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); from warden.keeper import main; main()"
+_START = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); from warden.start import main; main()"
 
 
 class Child:
@@ -49,14 +55,16 @@ class Child:
         stopped: Whether `kill` was called. A child that is stopped before its start never starts.
         interrupted: The `ChildResult` where an exception in the worker ended it, as Airflow's timeout is one.
         failure: The same in words.
+        view: What commands that are started from now on see of the machine.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, view: View = EVERYTHING) -> None:
         self.stopped = False
         self.grace_seconds = 0.0
         self.contained: Contained | None = None
         self.interrupted: Any = None
         self.failure: MaterializeError | None = None
+        self.view = view
 
     def kill(self, grace_seconds: float = SUPERVISED_GRACE_SECONDS) -> None:
         """Have everything end: SIGTERM, then SIGKILL. Who waits for it returns when that is done.
@@ -70,28 +78,13 @@ class Child:
         if self.contained is not None:
             self.contained.end(grace_seconds)
 
+    def may_write(self, folder: Path) -> None:
+        """Let commands that are started from now on write to a folder, which is their `/tmp` as well."""
+        self.view = self.view.writing(folder, at={Path("/tmp"): folder})  # noqa: S108  # it is that folder
+
     def has_exited(self) -> bool:
         """Whether nothing runs."""
         return self.contained is None or self.contained.has_exited()
-
-
-@dataclass(frozen=True)
-class End:
-    """How a command ended.
-
-    Attributes:
-        exit_code: Negative for death by that signal.
-        peak_bytes: The peak memory of the largest of its processes.
-        cpu_seconds: The processor time of the process that took most.
-        exceeded: The limit, by its name under `resources`, for which it was ended from here.
-        left: The names of processes that it left running, and that were ended.
-    """
-
-    exit_code: int
-    peak_bytes: int
-    cpu_seconds: float = 0.0
-    exceeded: str = ""
-    left: tuple[str, ...] = ()
 
 
 class Contained:
@@ -126,6 +119,8 @@ class Contained:
         try:
             self._control, theirs = socket.socketpair()
             with theirs:
+                view = str(child.view).encode()
+                self._control.sendall(f"{len(view):0{VIEW_DIGITS}}".encode() + view)
                 self._process = _start(command, env, cwd, (theirs.fileno(), *fds), limits)
         except BaseException:
             GUARD.leave()
@@ -207,6 +202,11 @@ class Contained:
             self._insist()
             if select.select([self._control], [], [], _POLL_SECONDS)[0]:
                 self._hear()
+        if not self.has_exited():
+            self._overdue = min(self._overdue or math.inf, time.monotonic() + _EXIT_SECONDS)
+            while not self.has_exited():
+                self._insist()
+                time.sleep(_EXIT_POLL_SECONDS)
         _, status, usage = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         for file in (self._control, self.stdout, self.stderr):
@@ -215,7 +215,7 @@ class Contained:
         if not self._told:
             sweep(self._started)
         GUARD.leave()
-        return _end_of(self._told, self._process.returncode, usage.ru_maxrss)
+        return end_of(self._told, self._process.returncode, usage.ru_maxrss)
 
     def _hear(self) -> bool:
         """Take the warden's last word, which is none where it was killed."""
@@ -284,17 +284,3 @@ def _start(
         start_new_session=True,
         umask=UMASK,
     )
-
-
-def _end_of(told: str, exit_code: int, peak: int) -> End:
-    kind, _, rest = told.removesuffix("\n").partition(" ")
-    if kind == "refused":
-        raise MaterializeError(
-            f"user code is not started, as it would keep privileges of the worker: {rest}",
-            hint="a sandbox or an old kernel may forbid it; run the worker as a user without privileges",
-        )
-    if kind != "ended":
-        return End(exit_code, peak * (1024 if kernel.LINUX else 1))
-    status, peak_bytes, seconds, exceeded, names = rest.split(" ")
-    left = tuple(name for name in names.split(",") if name)
-    return End(os.waitstatus_to_exitcode(int(status)), int(peak_bytes), float(seconds), exceeded.strip("-"), left)

@@ -175,6 +175,7 @@ def _build(path: Path, key: str, lock: str, installation: Installation, held: in
     for leftover in path.parent.glob(f"{path.name}.*.building"):
         shutil.rmtree(leftover, ignore_errors=True)
     building = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".building", dir=path.parent))
+    installation.child.may_write(building)
     try:
         venv = building / "venv"
         files = install(venv, lock, installation, held)

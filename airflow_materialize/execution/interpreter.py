@@ -69,10 +69,10 @@ def find_interpreter(
         log.info("Python %s is not on this machine: uv downloads it", python)
         download = run_uv("python", "install", python, "--no-bin", cwd=Path("/"), env=env, child=child)
         if download.returncode:
-            raise _missing(python, _download_reason(reason(download)), env)
+            raise _missing(python, _download_reason(reason(download)), env, child)
         found = run_uv(*find, cwd=Path("/"), env=env, child=child)
     if found.returncode:
-        raise _missing(python, reason(found), env)
+        raise _missing(python, reason(found), env, child)
     return _probe(Path(found.stdout.strip()), child)
 
 
@@ -157,8 +157,9 @@ def _download_reason(text: str) -> str:
     return "; ".join(dict.fromkeys([lines[0], lines[-1]])) if lines else text
 
 
-def _missing(python: str, why: str, env: Mapping[str, str]) -> MaterializeError:
-    listed = run_uv("python", "list", "--only-installed", "--output-format", "json", cwd=Path("/"), env=env)
+def _missing(python: str, why: str, env: Mapping[str, str], child: Child) -> MaterializeError:
+    listing = ("python", "list", "--only-installed", "--output-format", "json")
+    listed = run_uv(*listing, cwd=Path("/"), env=env, child=child)
     found = json.loads(listed.stdout) if not listed.returncode else []
     usable = {each["version"]: each["path"] for each in found if each["implementation"] == "cpython"}
     usable[platform.python_version()] = sys.executable

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, Any, Literal, Self
 
 from airflow_materialize.execution.broker import Broker
-from airflow_materialize.execution.containment import GRACE_SECONDS, READ_BYTES, Child, Contained, End
+from airflow_materialize.execution.containment import GRACE_SECONDS, READ_BYTES, Child, Contained
+from airflow_materialize.execution.ending import End
 from airflow_materialize.execution.environment import Environment
 from airflow_materialize.execution.exhaustion import oom_kills
 from airflow_materialize.execution.limits import NO_LIMITS, Limits

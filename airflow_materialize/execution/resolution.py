@@ -95,6 +95,7 @@ def _resolve(installation: Installation, record: Path, held: int) -> str:
     for leftover in record.parent.glob(f"{record.stem}.*{RESOLVING}"):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     scratch = Path(tempfile.mkdtemp(prefix=f"{record.stem}.", suffix=RESOLVING, dir=record.parent))
+    installation.child.may_write(scratch)
     try:
         if installation.requirements.uv_lock:
             entries = _with_pyarrow(frozen_entries(installation, held), installation, scratch, held)

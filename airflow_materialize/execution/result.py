@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from airflow_materialize.execution.containment import End
+from airflow_materialize.execution.ending import End
 from airflow_materialize.execution.limits import NO_LIMITS, Limits
 from airflow_materialize.execution.logs import OutputLog
 from airflow_materialize.execution.redaction import masked

@@ -28,7 +28,7 @@ def child_environment(
         venv: The asset's virtual environment, whose commands come first on `PATH`.
         parent: The worker's own variables, from which an allow-list is taken.
     """
-    env = {name: value for name, value in parent.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)}
+    env = {name: value for name, value in parent.items() if is_allowed(name)}
     env |= {name: _without_login(value) for name, value in parent.items() if name.lower() in _PROXIES}
     for name, folder in (("HOME", scratch / "home"), ("TMPDIR", scratch / "tmp")):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,6 +37,11 @@ def child_environment(
     env["VIRTUAL_ENV"] = str(venv)
     env["PYTHONUNBUFFERED"] = "1"
     return env | dict(bruin)
+
+
+def is_allowed(name: str) -> bool:
+    """Whether user code gets this variable of the worker as it is."""
+    return name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)
 
 
 def _without_login(proxy: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from verdicts import Verdicts
 
+from airflow_materialize.arrow_file import examine
 from airflow_materialize.definition.asset import Asset
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.run_plan import RunPlan
@@ -43,7 +44,7 @@ def mutations(folder: Path, trials: int, seed: int) -> Verdicts:
         table = pa.table({"id": pa.array(range(500)), "v": [f"{number}-{key:04}" for key in range(500)]})
         with pa.ipc.new_file(part_path(folder, plan, str(number)), table.schema) as writer:
             writer.write_table(table, max_chunksize=100)
-        sealed.append(seal(folder, plan, str(number)))
+        sealed.append(seal(folder, plan, str(number), examine))
     file, path = sealed[0], folder / sealed[0].path
     data, other = path.read_bytes(), (folder / sealed[1].path).read_bytes()
     path.chmod(0o600)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from airflow_materialize.arrow_file import examine
 from airflow_materialize.definition.asset import Asset
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.run_plan import RunPlan
@@ -59,7 +60,7 @@ def write(path, table=TABLE):
 
 def stage(root, plan, attempt="1", table=TABLE):
     write(part_path(root, plan, attempt), table)
-    return seal(root, plan, attempt)
+    return seal(root, plan, attempt, examine)
 
 
 def manifest_of(plan, file, attempt="1"):
@@ -128,7 +129,7 @@ def test_a_missing_result_cannot_be_sealed(tmp_path, plan):
     part_path(tmp_path, plan, "1")
 
     with pytest.raises(MaterializeError, match=r"The asset left no result at .*1.part"):
-        seal(tmp_path, plan, "1")
+        seal(tmp_path, plan, "1", examine)
 
 
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "folder", "hard link"])
@@ -144,7 +145,7 @@ def test_what_is_no_ordinary_file_cannot_be_sealed(tmp_path, plan, kind):
     make[kind]()
 
     with pytest.raises(MaterializeError, match="is refused: it "):
-        seal(tmp_path, plan, "1")
+        seal(tmp_path, plan, "1", examine)
     assert not part.with_suffix(".arrow").exists()
 
 
@@ -188,7 +189,7 @@ def test_what_is_no_arrow_file_is_refused(tmp_path, plan, data):
     part_path(tmp_path, plan, "1").write_bytes(data)
 
     with pytest.raises(MaterializeError, match=r"is refused: it is (empty|no valid Arrow file)"):
-        seal(tmp_path, plan, "1")
+        seal(tmp_path, plan, "1", examine)
 
 
 def test_a_stream_or_a_cut_file_is_refused(tmp_path, plan):
@@ -197,7 +198,7 @@ def test_a_stream_or_a_cut_file_is_refused(tmp_path, plan):
     part.write_bytes(part.read_bytes()[:-20])
 
     with pytest.raises(MaterializeError, match="it is no valid Arrow file"):
-        seal(tmp_path, plan, "1")
+        seal(tmp_path, plan, "1", examine)
 
 
 def test_a_file_altered_by_one_byte_is_refused_wherever_it_is(tmp_path, plan):

@@ -1,9 +1,7 @@
-"""Stands between the worker and what it runs: starts it without privileges, and outlives all that it leaves behind.
+"""Keeps what the worker runs: outlives all that it leaves behind, and ends it.
 
-`python -I -S -c "…" CONTROL FDS LIMITS COMMAND …`, where CONTROL is a socket to the worker, FDS are the descriptors for
-the command alone, as `5,6`, and LIMITS is made by `execution.limits`, as `processes=1000,cpu=60`. Over the socket comes
-`end 4.0` (seconds of grace), and its end means that the worker is gone. The answer is one line, at the very end:
-`ended STATUS PEAK_BYTES CPU_SECONDS REASON NAMES` or `refused WHY`.
+Over the socket to the worker comes `end 4.0` (seconds of grace), and its end means that the worker is gone. The answer
+is one line, at the very end: `ended STATUS PEAK_BYTES CPU_SECONDS REASON NAMES`.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # `signal` brings `enum`, which takes as long as all the rest
 import os
 import select
-import sys
 import time
 
 from . import kernel, tree
@@ -29,9 +26,6 @@ _LINGER_SECONDS = 0.2
 _KILL_SECONDS = 5.0
 _SECOND_LOOK = 0.25
 _NAMED = 5
-# The kernel takes a process with a high score before one with a low score: user code, not the worker.
-_OOM_SCORE = 500
-_CPU_SECONDS_TO_END = 5
 
 
 class Keeper:
@@ -167,116 +161,7 @@ class Keeper:
         more = f",+{len(self.left) - _NAMED}" if len(self.left) > _NAMED else ""
         status = self.status if self.status is not None else _signal.SIGKILL
         peak = self.peak * (1024 if kernel.LINUX else 1)
-        _say(self.control, f"ended {status} {peak} {self.seconds:.3f} {self.reason} {names}{more}")
-
-
-def main() -> None:
-    """Do what the arguments say."""
-    control = int(sys.argv[1])
-    for_command = [int(fd) for fd in sys.argv[2].split(",") if fd]
-    limits = {name: int(value) for name, _, value in (each.partition("=") for each in sys.argv[3].split(",") if each)}
-    os.set_inheritable(control, False)
-    environment = _environment()
-    try:
-        if kernel.LINUX:
-            kernel.set_subreaper(True)
-            kernel.drop_privileges()
-        wake = _wake_up()
-        pid = os.fork()
-        if not pid:
-            _become(sys.argv[4:], environment, limits)
-    except OSError as error:
-        _say(control, f"refused {error.strerror}")
-        return
-    for fd in for_command:
-        os.close(fd)
-    # What is written there is the command's, and so is the end of it.
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for fd in (1, 2):
-        os.dup2(nowhere, fd)
-    if kernel.LINUX:
-        kernel.set_dumpable(False)
-    keeper = Keeper(control, limits, pid, wake)
-    keeper.keep()
-    keeper.tell()
-    # An interpreter takes some time to end properly.
-    os._exit(0)
-
-
-def _environment() -> dict[bytes, bytes]:
-    """Return the variables that this process was given; Python may have added some to `os.environ`."""
-    try:
-        with open("/proc/self/environ", "rb") as file:  # noqa: PTH123  # pathlib takes longer to import than all of this
-            lines = file.read().split(b"\0")
-    except OSError:
-        return dict(os.environb)
-    return {name: value for name, equals, value in (line.partition(b"=") for line in lines) if equals}
-
-
-def _wake_up() -> int:
-    """Let signals write to a pipe, and return the end to read from."""
-    reading, writing = os.pipe()
-    for fd in (reading, writing):
-        os.set_blocking(fd, False)
-    _signal.set_wakeup_fd(writing)
-    for number in (_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
-        _signal.signal(number, lambda _number, _frame: None)
-    return reading
-
-
-def _become(command: list[str], environment: dict[bytes, bytes], limits: Mapping[str, int]) -> None:
-    """Turn this process, newly forked, into the command; it never returns."""
-    parent = os.getppid()
-    try:
-        _signal.set_wakeup_fd(-1)
-        for number in (
-            _signal.SIGTERM,
-            _signal.SIGINT,
-            _signal.SIGHUP,
-            _signal.SIGCHLD,
-            _signal.SIGPIPE,
-            _signal.SIGXFSZ,
-        ):
-            _signal.signal(number, _signal.SIG_DFL)
-        os.setsid()
-        kernel.die_with_parent(_signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-        _limit(limits)
-        _go_first()
-        kernel.leave_others_alone()
-        os.execve(command[0], command, environment)  # noqa: S606  # no shell is what is wanted
-    except OSError as error:
-        os.write(2, f"{command[0]} cannot be started: {error.strerror}\n".encode())
-    os._exit(127)
-
-
-def _limit(limits: Mapping[str, int]) -> None:
-    import resource
-
-    kinds = {"cpu": resource.RLIMIT_CPU, "memory": resource.RLIMIT_DATA, "file": resource.RLIMIT_FSIZE}
-    kinds |= {"files": resource.RLIMIT_NOFILE, "core": resource.RLIMIT_CORE}
-    for name, kind in kinds.items():
-        limit = 0 if name == "core" else limits.get(name)
-        if limit is None:
-            continue
-        _, most = resource.getrlimit(kind)
-        # SIGXCPU comes at the first limit, SIGKILL at the second.
-        hard = limit + _CPU_SECONDS_TO_END if name == "cpu" else limit
-        if most != resource.RLIM_INFINITY:
-            limit, hard = min(limit, most), min(hard, most)
-        resource.setrlimit(kind, (limit, hard))
-
-
-def _go_first() -> None:
-    """Have the kernel take this process before the worker where memory runs out."""
-    try:
-        with open("/proc/self/oom_score_adj", "r+b", buffering=0) as file:  # noqa: PTH123  # as above
-            if int(file.read()) < _OOM_SCORE:
-                file.write(str(_OOM_SCORE).encode())
-    except OSError:
-        # Not on this system.
-        return
+        say(self.control, f"ended {status} {peak} {self.seconds:.3f} {self.reason} {names}{more}")
 
 
 def _threads() -> int:
@@ -288,7 +173,8 @@ def _threads() -> int:
         return 0
 
 
-def _say(control: int, line: str) -> None:
+def say(control: int, line: str) -> None:
+    """Tell the worker one line."""
     try:
         os.write(control, f"{line}\n".encode())
     except OSError:

@@ -24,13 +24,11 @@ _SECUREBITS = 0b1110_1111
 _CAPABILITY_VERSION = 0x20080522
 _MOST_CAPABILITIES = 64
 
-# Landlock. These calls have one number on every architecture.
-_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-_RULESET_VERSION = 1
-_RULE_PATH_BENEATH = 1
-_ACCESS_REFER = 1 << 13
-_SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2
-_ABI_REFER, _ABI_SCOPES = 2, 6
+# These calls have one number on every architecture.
+_MOUNT_SETATTR = 442
+
+_MS_READ_ONLY_ATTRIBUTE = 1
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 
 
 class _CapabilityHeader(ctypes.Structure):
@@ -41,13 +39,13 @@ class _Capabilities(ctypes.Structure):
     _fields_ = (("sets", ctypes.c_uint32 * 6),)
 
 
-class _Ruleset(ctypes.Structure):
-    _fields_ = (("files", ctypes.c_uint64), ("network", ctypes.c_uint64), ("scopes", ctypes.c_uint64))
-
-
-class _PathBeneath(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = (("access", ctypes.c_uint64), ("folder", ctypes.c_int32))
+class _MountAttributes(ctypes.Structure):
+    _fields_ = (
+        ("set", ctypes.c_uint64),
+        ("clear", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("user_namespace", ctypes.c_uint64),
+    )
 
 
 def drop_privileges() -> None:
@@ -81,39 +79,6 @@ def drop_privileges() -> None:
         raise OSError(errno.EPERM, "privileges cannot be dropped")
 
 
-def leave_others_alone() -> int:
-    """Cut this process, and all that it starts, off from every other process of the machine, by Landlock.
-
-    Whatever user they run as: no reading of their environment, memory and descriptors; from Linux 6.12 on no signals
-    to them and no connection to their abstract sockets either. Files stay as they are.
-
-    Returns:
-        The version of Landlock that does so; 0 where the kernel has none that can.
-    """
-    if not LINUX:
-        return 0
-    try:
-        version = _syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _RULESET_VERSION)
-    except OSError:
-        return 0
-    if version < _ABI_REFER:
-        # The first version would forbid to move files between folders.
-        return 0
-    scoped = version >= _ABI_SCOPES
-    rules = _Ruleset(_ACCESS_REFER, 0, _SCOPE_SIGNALS | _SCOPE_ABSTRACT_SOCKETS if scoped else 0)
-    size = ctypes.sizeof(rules) if scoped else ctypes.sizeof(ctypes.c_uint64)
-    ruleset = _syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), 0)
-    root = os.open("/", os.O_PATH | os.O_CLOEXEC)
-    try:
-        everywhere = _PathBeneath(_ACCESS_REFER, root)
-        _syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(everywhere), 0)
-        _syscall(_RESTRICT_SELF, ruleset, 0)
-    finally:
-        os.close(root)
-        os.close(ruleset)
-    return version
-
-
 def die_with_parent(number: int) -> None:
     """Ask for a signal at the end of the thread that started this process."""
     if LINUX:
@@ -142,11 +107,42 @@ def set_subreaper(adopts: bool) -> None:  # noqa: FBT001  # one argument, as the
     _prctl(_SET_CHILD_SUBREAPER, int(adopts))
 
 
+def unshare(flags: int) -> None:
+    """Leave namespaces that are shared with the parent for new ones."""
+    _checked(_LIBC.unshare(ctypes.c_int(flags)))
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    """Mount something at a path."""
+    _checked(
+        _LIBC.mount(
+            os.fsencode(source),
+            os.fsencode(target),
+            kind.encode() or None,
+            ctypes.c_ulong(flags),
+            data.encode() or None,
+        )
+    )
+
+
+def make_read_only(target: str, *, read_only: bool = True, recursive: bool = False) -> None:
+    """Forbid or allow to write below a mount."""
+    changes = _MountAttributes()
+    if read_only:
+        changes.set = _MS_READ_ONLY_ATTRIBUTE
+    else:
+        changes.clear = _MS_READ_ONLY_ATTRIBUTE
+    flags = _AT_RECURSIVE if recursive else 0
+    size = ctypes.c_size_t(ctypes.sizeof(changes))
+    syscall(_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(target), ctypes.c_uint(flags), ctypes.byref(changes), size)
+
+
 def _prctl(option: int, argument: int = 0) -> int:
     return _checked(_LIBC.prctl(option, ctypes.c_ulong(argument), *[ctypes.c_ulong(0)] * 3))
 
 
-def _syscall(number: int, *arguments: object) -> int:
+def syscall(number: int, *arguments: object) -> int:
+    """Make a call that the C library has no function for."""
     return _checked(_LIBC.syscall(ctypes.c_long(number), *arguments))
 
 

@@ -18,6 +18,7 @@ from airflow_materialize.execution.broker import Broker
 from airflow_materialize.execution.desk import Desk
 from airflow_materialize.execution.environment import ensure_environment
 from airflow_materialize.execution.failure import explain_failure
+from airflow_materialize.execution.isolation import refusal_of_namespaces
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
 from airflow_materialize.execution.requirements import Requirements
@@ -43,6 +44,12 @@ class Records(logging.Handler):
     @property
     def texts(self):
         return [text for _, text in self.lines]
+
+
+@pytest.fixture(scope="session")
+def namespaces():
+    """Why this machine gives no namespaces; empty where it does."""
+    return refusal_of_namespaces()
 
 
 @pytest.fixture

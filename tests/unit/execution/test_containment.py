@@ -18,12 +18,26 @@ import pytest
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child, Contained, run_contained
 from airflow_materialize.execution.limits import Limits
+from airflow_materialize.execution.view import EVERYTHING, View
 from airflow_materialize.execution.warden import kernel, tree
 
 pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="there are process groups alone")
 
 # What the issue allows: TERM, ten seconds, KILL.
 ALLOWED_SECONDS = 15
+
+
+TIERS = {"process": EVERYTHING, "namespaces": View(apart=True)}
+
+
+@pytest.fixture(autouse=True, params=TIERS)
+def tier(request, monkeypatch, namespaces, tmp_path):
+    """Both ways of setting user code apart. Both keep all promises."""
+    if request.param == "namespaces" and namespaces:
+        pytest.skip(namespaces)
+    view = TIERS[request.param].writing(tmp_path)
+    monkeypatch.setattr(Child.__init__, "__defaults__", (view,))
+    return request.param
 
 
 @pytest.fixture
@@ -160,35 +174,36 @@ WORKER = """
 import sys
 from pathlib import Path
 from airflow_materialize.execution.containment import Child, Contained
+from airflow_materialize.execution.view import View
 command = [sys.executable, "-I", "-S", "-c", sys.argv[1], sys.argv[2]]
-with Contained(command, env={}, cwd=Path("/"), child=Child()) as contained:
+with Contained(command, env={}, cwd=Path("/"), child=Child(View(apart=sys.argv[3] == "namespaces"))) as contained:
     print(contained.stdout.readline().decode().strip(), flush=True)
     contained.wait()
 """
 
 
-def work(text, marker):
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, text, marker], stdout=subprocess.PIPE, text=True)
+def work(text, marker, tier):
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, text, marker, tier], stdout=subprocess.PIPE, text=True)
     assert worker.stdout.readline() == "ready\n"
     return worker
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_is_left_after_the_end_of_the_worker(number, marker):
-    workers = [work(IGNORE + shape + SLEEP, marker) for name, shape in SHAPES.items() if name != "storm"]
-    workers.append(work(SHAPES["storm"] + SLEEP, marker))
-    for worker in workers:
+def test_nothing_is_left_after_the_end_of_the_worker(marker, tier):
+    shapes = [IGNORE + shape + SLEEP for name, shape in SHAPES.items() if name != "storm"] + [SHAPES["storm"] + SLEEP]
+    numbers = (signal.SIGKILL, signal.SIGTERM)
+    workers = [(number, work(shape, marker, tier)) for number in numbers for shape in shapes]
+    for number, worker in workers:
         with worker:
             worker.send_signal(number)
     assert wait_until(lambda: marked(marker) == [], ALLOWED_SECONDS)
 
 
-def test_kills_of_worker_and_warden_at_random_moments_leave_nothing(marker):
+def test_kills_of_worker_and_warden_at_random_moments_leave_nothing(marker, tier):
     chance = random.Random(7)
     text = MANY + DOUBLE_FORK + SLEEP
     workers = []
     for _ in range(12):
-        worker = subprocess.Popen([sys.executable, "-c", WORKER, text, marker], stdout=subprocess.DEVNULL)
+        worker = subprocess.Popen([sys.executable, "-c", WORKER, text, marker, tier], stdout=subprocess.DEVNULL)
         workers.append(worker)
         time.sleep(chance.uniform(0, 0.6))
         worker.kill()

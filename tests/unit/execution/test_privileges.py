@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from airflow_materialize.execution.containment import Child, run_contained
-from airflow_materialize.execution.warden import kernel
+from airflow_materialize.execution.view import EVERYTHING, View
+from airflow_materialize.execution.warden import kernel, landlock
 
 pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="other systems have no such privileges")
 
@@ -67,12 +68,26 @@ WORKER = """
 import os, sys
 from pathlib import Path
 from airflow_materialize.execution.containment import Child, run_contained
+from airflow_materialize.execution.view import View
 secret = open(os.environ["SECRET_FILE"])
 relatives = [os.getpid(), os.getppid(), int(sys.argv[2])]
 probe = sys.argv[1].replace("RELATIVES", repr(relatives))
-print(run_contained([sys.executable, "-I", "-S", "-c", probe], env={}, cwd=Path("/"), child=Child()).stdout)
+print(run_contained([sys.executable, "-I", "-S", "-c", probe], env={}, cwd=Path("/"), child=Child(View(apart=sys.argv[3] == "namespaces"))).stdout)
 print(os.getpid())
 """
+
+
+TIERS = {"process": EVERYTHING, "namespaces": View(apart=True)}
+
+
+@pytest.fixture(autouse=True, params=TIERS)
+def tier(request, monkeypatch, namespaces, tmp_path):
+    """Both ways of setting user code apart. Both keep all promises."""
+    if request.param == "namespaces" and namespaces:
+        pytest.skip(namespaces)
+    view = TIERS[request.param].writing(tmp_path)
+    monkeypatch.setattr(Child.__init__, "__defaults__", (view,))
+    return request.param
 
 
 def contained(text, **options):
@@ -90,16 +105,20 @@ def secret_process():
     process.wait()
 
 
-def test_a_probe_finds_no_secret_of_the_worker_or_of_its_ancestors(tmp_path, secret_process):
+def test_a_probe_finds_no_secret_of_the_worker_or_of_its_ancestors(tmp_path, secret_process, tier):
     secret = tmp_path / CANARY
     secret.write_text(CANARY)
     env = {**os.environ, "AIRFLOW__CORE__FERNET_KEY": CANARY, "SECRET_FILE": str(secret)}
     shell = ["sh", "-c", '"$@"; true', "sh"]
-    command = [*shell, sys.executable, "-c", WORKER, PROBE, str(secret_process.pid)]
+    command = [*shell, sys.executable, "-c", WORKER, PROBE, str(secret_process.pid), tier]
     ended = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     report, worker = ended.stdout.split("\n", 1)
     seen = json.loads(report)
     assert seen["found"] == seen["own"] == []
+    if tier == "namespaces":
+        # Its own processes are all that there are: itself, and the first one, which keeps it.
+        assert seen["readable"] == [["1", "cmdline"]]
+        return
     assert [worker.strip(), "cmdline"] in seen["readable"]
     assert {name for pid, name in seen["readable"] if pid in (worker.strip(), str(seen["parent"]))} == {"cmdline"}
 
@@ -144,15 +163,43 @@ for name, attempt in tries.items():
     try:
         attempt()
         print(name)
-    except PermissionError:
+    except OSError:
         pass
 """
     ended = run_contained([sys.executable, "-I", "-c", text], env={}, cwd=Path("/"), child=Child())
     assert (ended.stdout, ended.stderr) == ("", "")
 
 
-def test_it_cannot_signal_the_worker_or_its_warden(secret_process):
-    if kernel_version() < (6, 12):
+def test_root_turns_no_switch_of_the_kernel_and_opens_no_disk():
+    if os.getuid() or not landlock.version():
+        pytest.skip("is about root, by Landlock")
+    text = """
+import os, stat
+paths = ["/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sysrq-trigger", "/dev/kmsg", "/dev/mem"]
+paths += [entry.path for entry in os.scandir("/dev") if stat.S_ISBLK(entry.stat(follow_symlinks=False).st_mode)]
+for path in paths:
+    for way in (os.O_WRONLY, os.O_RDONLY):
+        try:
+            os.close(os.open(path, way))
+        except OSError:
+            continue
+        if way == os.O_WRONLY or "/dev/" in path:
+            print(path)
+os.close(os.open("/dev/null", os.O_RDWR))
+print(len(open("/proc/sys/kernel/core_pattern").read()) > 0)
+"""
+    assert contained(text) == "True\n"
+
+
+def test_it_makes_no_user_namespace_of_its_own(tier):
+    if tier == "process":
+        pytest.skip("it would have power over nothing there")
+    text = "import ctypes; print(ctypes.CDLL(None, use_errno=True).unshare(0x10000000), ctypes.get_errno())"
+    assert contained(text).split() == ["-1", "28"]
+
+
+def test_it_cannot_signal_the_worker_or_its_warden(secret_process, tier):
+    if tier == "process" and kernel_version() < (6, 12):
         pytest.skip("needs Landlock's scopes")
     text = f"""
 import os, signal
@@ -160,7 +207,7 @@ for pid in (os.getppid(), {os.getpid()}, {secret_process.pid}):
     try:
         os.kill(pid, 0)
         print(pid)
-    except PermissionError:
+    except (PermissionError, ProcessLookupError):
         pass
 """
     assert contained(text) == ""
