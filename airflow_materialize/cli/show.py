@@ -13,7 +13,10 @@ from airflow_materialize.connections import airflow_option
 from airflow_materialize.dag.discovery import with_import_warnings
 from airflow_materialize.definition.explain import Origin, explain
 from airflow_materialize.definition.select import Selection, select_assets
-from airflow_materialize.errors import AssetError
+from airflow_materialize.errors import AssetError, Problem
+from airflow_materialize.execution.requirements import find_requirements
+from airflow_materialize.settings import Settings, read_settings
+from airflow_materialize.workplace import Workplace
 
 _PRINTERS: Mapping[str, Callable[..., None]] = MappingProxyType(
     {"text": print_text, "json": print_json, "github": print_github}
@@ -32,6 +35,7 @@ def validate(path: Path, form: str = "text", *, strict: bool = False, explained:
     default_connection = airflow_option("default_connection") or ""
     try:
         selections = [_with_import_warnings(chosen, path) for chosen in select_assets(path, default_connection)]
+        selections = [_with_requirements(chosen, read_settings(airflow_option)) for chosen in selections]
     except AssetError as error:
         _PRINTERS[form]([], error.problems)
         return INVALID
@@ -44,6 +48,21 @@ def validate(path: Path, form: str = "text", *, strict: bool = False, explained:
 def _origins(selection: Selection, default_connection: str) -> dict[str, tuple[Origin, ...]]:
     root, pipeline = selection.root, selection.pipeline
     return {asset.name: explain(root, pipeline, asset, default_connection) for asset in selection.chosen}
+
+
+def _with_requirements(selection: Selection, settings: Settings) -> Selection:
+    """Add to each asset that was asked for what is wrong with its requirements."""
+    place = Workplace(selection.root, selection.pipeline.path, settings)
+    problems: dict[str, tuple[Problem, ...]] = {}
+    for asset in selection.chosen:
+        try:
+            find_requirements(selection.root / asset.script, place.top, settings.requirements)
+        except AssetError as error:
+            problems[asset.path] = tuple(error.problems)
+    assets = (
+        replace(asset, problems=(*asset.problems, *problems.get(asset.path, ()))) for asset in selection.pipeline.assets
+    )
+    return replace(selection, pipeline=replace(selection.pipeline, assets=tuple(assets)))
 
 
 def _with_import_warnings(selection: Selection, asked: Path) -> Selection:

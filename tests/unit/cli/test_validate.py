@@ -29,7 +29,7 @@ def validate(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
 
     def _validate(assets, *options, path="shop", pipeline="name: shop\n"):
-        (tmp_path / "shop" / "assets").mkdir(parents=True)
+        (tmp_path / "shop" / "assets").mkdir(parents=True, exist_ok=True)
         (tmp_path / "shop" / "pipeline.yml").write_text(pipeline)
         for name, text in assets.items():
             (tmp_path / "shop" / "assets" / f"{name}.py").write_text(text)
@@ -163,3 +163,13 @@ def test_a_file_that_airflow_would_import_is_a_warning(validate, tmp_path):
 def test_of_one_file_nothing_is_said_of_others(validate):
     code, out, _ = validate({"good": GOOD, "other": MENTION, "bad": BAD}, "--strict", path="shop/assets/good.py")
     assert (code, out) == (0, "shop: 1 asset, no problems\n")
+
+
+def test_what_is_wrong_with_requirements_is_named_once_for_all_their_assets(validate, tmp_path, monkeypatch):
+    (tmp_path / "shop" / "assets").mkdir(parents=True)
+    (tmp_path / "shop" / "requirements.txt").write_text("six==1.17.0\ntabulate>=0.9\n")
+    monkeypatch.setenv("AIRFLOW__MATERIALIZE__REQUIREMENTS", "pinned")
+    code, out, err = validate({"good": GOOD, "other": GOOD.replace("good", "other")})
+    assert (code, out) == (2, "shop: 2 assets, 1 problem\n")
+    assert err.startswith("shop/requirements.txt:2:1: 'tabulate>=0.9' is not pinned, which the policy ")
+    assert err.endswith("; the platform team allows it by setting requirements = open) [AM707]\n")
