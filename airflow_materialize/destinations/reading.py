@@ -25,7 +25,7 @@ class ReadOnlyError(MaterializeError):
         super().__init__(
             f"query() only reads, and {what}",
             hint="return the rows from materialize(): `load` brings them into the asset's table; "
-            "other statements go under `hooks` in the header",
+            "other statements go under `hooks` in the header, or run on a connection that it declares under `secrets`",
         )
 
 

@@ -100,7 +100,7 @@ class Broker:
     def _answer(self, question: Message) -> None:
         looks_up = self._lookup if question.kind in KINDS else None
         try:
-            answer = looks_up.answer(question, self._desk.own) if looks_up else self._desk.answer(question)
+            answer = looks_up.answer(question, self._desk.connection) if looks_up else self._desk.answer(question)
         except UnlistedConnectionError as error:
             self._refuse("connection", error)
         except ReadOnlyError as error:

@@ -100,7 +100,7 @@ class Desk:
         from airflow_materialize.destinations.discretion import discreet
 
         body = question.body
-        connection = self._connection(body.get("connection"))
+        connection = self.connection(body.get("connection"))
         destination = for_connection(connection)
         whole = body.get("whole") is not False
         purpose = f"query of {self._plan.asset.name}"
@@ -127,28 +127,17 @@ class Desk:
             self._log.warning("query on %s: %s", connection.conn_id, warning)
         return spool
 
-    def own(self) -> Connection:
-        """Return the connection of the asset's table. What is secret in it is masked from now on.
+    def connection(self, name: Any) -> Connection:
+        """Return a connection that the asset may use. What is secret in it is masked from now on.
+
+        Args:
+            name: Its id, as user code says it; empty for that of the asset's table.
 
         Raises:
-            MaterializeError: There is none.
+            UnlistedConnectionError: The header does not list it.
+            MaterializeError: There is no such connection.
         """
-        return self._connection(self._plan.connection)
-
-    def masked(self, text: str) -> str:
-        """Return a text for user code, without a secret in it."""
-        return self._redact(text)
-
-    def reads(self) -> list[str]:
-        """Return the tables that were read: as the statements name them; those of another connection as URIs."""
-        found = list(self._tables)
-        for conn_id, sql, dialect in self._statements:
-            found += [(conn_id, name) for name in tables_read(sql, dialect)]
-        own = self._plan.connection
-        names = (name if conn_id == own else f"materialize://{conn_id}/{name}" for conn_id, name in found)
-        return list(dict.fromkeys(names))
-
-    def _connection(self, name: Any) -> Connection:
+        name = self._plan.connection if name == "" else name
         if not isinstance(name, str) or name not in self.connections:
             hint = f"add it to the header: `connections: [{name}]`"
             known = suggest(str(name), self.connections)
@@ -162,6 +151,19 @@ class Desk:
             self._redact = Redactor(self._secrets)
             self._found[name] = connection
         return self._found[name]
+
+    def masked(self, text: str) -> str:
+        """Return a text for user code, without a secret in it."""
+        return self._redact(text)
+
+    def reads(self) -> list[str]:
+        """Return the tables that were read: as the statements name them; those of another connection as URIs."""
+        found = list(self._tables)
+        for conn_id, sql, dialect in self._statements:
+            found += [(conn_id, name) for name in tables_read(sql, dialect)]
+        own = self._plan.connection
+        names = (name if conn_id == own else f"materialize://{conn_id}/{name}" for conn_id, name in found)
+        return list(dict.fromkeys(names))
 
     def _statement(self, question: Message, destination: Destination, session: Session) -> _Statement:
         body = question.body

@@ -1,4 +1,4 @@
-"""Answers what user code asks of its run: what other assets said, and the last load of its own table."""
+"""Answers what user code asks of its run: what other assets said, the last load of its table, a connection's type."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.definition.problems import suggest
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.execution.connection_json import bruin_type
 from airflow_materialize.plan.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_materialize.definition.asset import Asset
     from airflow_materialize.sdk.wire import Message
 
-KINDS = ("result_of", "last_load")
+KINDS = ("result_of", "last_load", "connection_type")
 """What is looked up; anything else is a statement."""
 
 
@@ -34,19 +35,21 @@ class Lookup:
     upstream: Upstream
     last_load: Callable[[Connection], Mapping[str, Any] | None]
 
-    def answer(self, question: Message, own: Callable[[], Connection]) -> dict[str, Any]:
+    def answer(self, question: Message, connection: Callable[[Any], Connection]) -> dict[str, Any]:
         """Return what is asked for.
 
         Args:
             question: What user code sent. Nothing in it is believed to be well formed.
-            own: Returns the connection of the asset's table.
+            connection: Returns a connection that the asset may use, by its id.
 
         Raises:
             MaterializeError: The question is none, or the database does not answer.
         """
         if question.kind == "last_load":
-            return {"load": self.last_load(own()) if self.asset.is_table else None}
+            return {"load": self.last_load(connection("")) if self.asset.is_table else None}
         name = question.body.get("name")
+        if question.kind == "connection_type":
+            return {"type": bruin_type(connection(name))}
         if not isinstance(name, str):
             raise MaterializeError("the worker does not understand what is asked for")
         if name not in self.upstream.names | self._declared():

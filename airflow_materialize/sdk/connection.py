@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from airflow_materialize.sdk.channel import channel
 from airflow_materialize.sdk.clients import MAKERS, google_client, google_credentials, google_sheets
+from airflow_materialize.sdk.context import context
 from airflow_materialize.sdk.exceptions import (
     ConnectionNotFoundError,
     ConnectionParseError,
@@ -57,7 +58,7 @@ class Connection:
         client = self.client
         run = _RUNNERS.get(self.type, _run)
         try:
-            frame = run(client, sql)
+            frame = run(client, _annotated(sql))
             if self.type not in _WITHOUT_TRANSACTION:
                 client.commit()
         except ImportError:
@@ -177,6 +178,12 @@ def _object(name: str, text: str) -> dict[str, Any]:
         # Neither the text nor what a parser says of it is shown: it may be a secret.
         raise ConnectionParseError(f"the variable {name} holds no JSON object")
     return value
+
+
+def _annotated(sql: str) -> str:
+    """Return a statement with Bruin's comment of whose it is, for who reads the history of a database."""
+    about = {"asset": context.asset_name or "", "type": "python_query", "pipeline": context.pipeline or ""}
+    return f"-- @bruin.config: {json.dumps(about, separators=(',', ':'))}\n{sql}"
 
 
 def _pandas() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_materialize.sdk.channel import line
 from airflow_materialize.sdk.connection import Connection
 from airflow_materialize.sdk.exceptions import ConnectionTypeError
 from airflow_materialize.sdk.query import query
@@ -15,7 +16,6 @@ class WorkerConnection(Connection):
     def __init__(self, name: str) -> None:
         # No `raw`: asking for it says why.
         self.name = name
-        self.type = ""
         self._client = None
 
     @property
@@ -34,7 +34,14 @@ class WorkerConnection(Connection):
     def __getattr__(self, name: str) -> Any:
         if name == "raw":
             raise self._refused(name)
+        if name == "type":
+            # Looking up a connection takes its time, and few ask.
+            self.type = str(line().look_up("connection_type", name=self.name)["type"])
+            return self.type
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        return f"Connection(name={self.name!r}, of the worker)"
 
     def _refused(self, what: str) -> ConnectionTypeError:
         return ConnectionTypeError(

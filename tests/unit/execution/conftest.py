@@ -20,10 +20,12 @@ from airflow_materialize.execution.environment import ensure_environment
 from airflow_materialize.execution.failure import explain_failure
 from airflow_materialize.execution.isolation import refusal_of_namespaces
 from airflow_materialize.execution.logs import OutputLog, Redactor
+from airflow_materialize.execution.lookup import Lookup
 from airflow_materialize.execution.process import run_child
 from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.sandbox import child_environment
 from airflow_materialize.plan.run_plan import RunPlan
+from airflow_materialize.plan.upstream import Upstream
 from airflow_materialize.sdk import channel as channel_module
 from airflow_materialize.sdk.channel import open_channel
 
@@ -183,7 +185,8 @@ class Warehouse:
     def answering(self, desk=None, **options):
         """Let this process ask as an asset's does."""
         desk = desk or self.desk(**options)
-        with Broker(desk, self.log) as broker:
+        lookup = Lookup(desk._plan.asset, Upstream(), lambda _connection: None)
+        with Broker(desk, self.log, lookup) as broker:
             descriptor = os.dup(broker.descriptor)
             broker.begin()
             open_channel(descriptor, desk.connections)

@@ -205,6 +205,13 @@ def test_a_connection_that_is_no_secret_has_neither_fields_nor_client(warehouse)
             connection.nothing  # noqa: B018
 
 
+def test_the_worker_says_of_which_type_a_connection_is_that_is_no_secret(warehouse):
+    with warehouse.answering():
+        connection = get_connection("warehouse")
+        assert repr(connection) == "Connection(name='warehouse', of the worker)"
+        assert connection.type == warehouse.kind
+
+
 def test_a_declared_secret_does_what_the_worker_does_not(lake, monkeypatch):
     monkeypatch.setenv("BRUIN_CONNECTION_TYPES", '{"warehouse": "duckdb", "other": "duckdb"}')
     for name in ("warehouse", "other"):
