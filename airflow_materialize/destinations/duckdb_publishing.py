@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from airflow_materialize.destinations.arrow import is_text
 from airflow_materialize.destinations.base import Session
-from airflow_materialize.destinations.keeping import indexed_columns
+from airflow_materialize.destinations.keeping import Keeping, Part, indexed_columns
 from airflow_materialize.destinations.publishing import Statement, changes, matching, newer, unchanged
 
 if TYPE_CHECKING:
@@ -27,8 +27,43 @@ WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lowe
 """
 
 
-class DuckDBPublishing(Session):
+_PARTS = """
+SELECT 'index', index_name, sql FROM duckdb_indexes()
+WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
+UNION ALL SELECT 'view', view_name, sql FROM duckdb_views() WHERE NOT internal
+ORDER BY 1, 2
+"""
+_COMMENTS = """
+SELECT '', comment FROM duckdb_tables()
+WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
+  AND comment IS NOT NULL
+UNION ALL SELECT column_name, comment FROM duckdb_columns()
+WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
+  AND comment IS NOT NULL
+"""
+
+
+class DuckDBPublishing(Keeping, Session):
     """The part of a DuckDB session that publishes."""
+
+    def made_by(self, table: Table) -> str:  # noqa: D102
+        [(statement,)] = self.rows(
+            "SELECT sql FROM duckdb_tables() WHERE lower(database_name) = lower(?)"
+            " AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)",
+            self.parts(table),
+        )
+        return str(statement)
+
+    def hanging_on(self, table: Table) -> list[Part]:  # noqa: D102
+        return [Part(*row) for row in self.rows(_PARTS, self.parts(table))]
+
+    def comments(self, table: Table) -> dict[str, str]:  # noqa: D102
+        return dict(self.rows(_COMMENTS, [*self.parts(table), *self.parts(table)]))
+
+    def comment(self, table: Table, column: str, text: str) -> None:  # noqa: D102
+        name = self.name_of(table)
+        what = f"COLUMN {name}.{self.quote(column)}" if column else f"TABLE {name}"
+        self.execute(f"COMMENT ON {what} IS {self.text(text)}")
 
     def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
         wanted = {self.fold(name) for name in columns}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_materialize.destinations.arrow import is_text
 from airflow_materialize.destinations.base import Session
+from airflow_materialize.destinations.keeping import Keeping, Part
 from airflow_materialize.destinations.publishing import Statement, newer, unchanged
 
 if TYPE_CHECKING:
@@ -24,8 +25,24 @@ UNION ALL SELECT '', name FROM pragma_table_info(?, 'main') WHERE pk
 """
 
 
-class SQLitePublishing(Session):
+_PARTS = """
+SELECT type, name, sql FROM main.sqlite_master
+WHERE sql IS NOT NULL AND (type = 'view' OR (type IN ('index', 'trigger') AND tbl_name = ? COLLATE NOCASE))
+ORDER BY type, name
+"""
+
+
+class SQLitePublishing(Keeping, Session):
     """The part of an SQLite session that publishes."""
+
+    def made_by(self, table: Table) -> str:  # noqa: D102
+        [(statement,)] = self.rows(
+            "SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE", [table.name]
+        )
+        return str(statement)
+
+    def hanging_on(self, table: Table) -> list[Part]:  # noqa: D102
+        return [Part(*row) for row in self.rows(_PARTS, [table.name])]
 
     def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
         indexes: dict[str, set[str]] = {}

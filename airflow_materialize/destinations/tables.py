@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from airflow_materialize.destinations.spelling import Spelling, Table
@@ -18,6 +19,18 @@ class Tables(Spelling):
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement and return the number of rows it touched (0 where that has no meaning)."""
+
+    @cached_property
+    def losses(self) -> list[str]:
+        """Sentences about what hung on a table and could not be kept, for log and report."""
+        return []
+
+    def comments(self, table: Table) -> dict[str, str]:  # noqa: ARG002
+        """Return the comments on the columns of a table, and under an empty name the one on the table itself."""
+        return {}
+
+    def comment(self, table: Table, column: str, text: str) -> None:
+        """Put a comment on a column, or on the table where the column's name is empty; nothing where there are none."""
 
     def create_schema(self, table: Table) -> None:
         """Create the schema that the table lives in, where it is missing."""

@@ -123,6 +123,8 @@ class _Load:
         if is_new or schema.diff.created:
             ledger.forget()
         counts = self._publish(schema)
+        for sentence in self.session.losses:
+            self.say(f"{self.table}: {sentence}")
         run_hooks(self.session, after)
         if self._check_kind() == "":
             raise MaterializeError(f"After hooks.post there is no table {self.table}", hint="a hook keeps the table")
@@ -141,7 +143,7 @@ class _Load:
             rows_inserted=counts.inserted,
             rows_doubled=counts.doubled,
             rows_total=count_rows(self.session, self.table),
-            schema_changes=schema.diff.sentences(),
+            schema_changes=[*schema.diff.sentences(), *self.session.losses],
             checks=checks,
         )
 
