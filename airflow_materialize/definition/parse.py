@@ -32,6 +32,7 @@ from airflow_materialize.definition.source import (
     yaml_type,
 )
 from airflow_materialize.definition.stated import stated
+from airflow_materialize.definition.template_rules import check_names
 from airflow_materialize.definition.tree import MapNode, locate
 from airflow_materialize.errors import Problem
 
@@ -117,6 +118,8 @@ class Reading:
         script, refused = self.script(tree)
         asset, invalid = validate(Asset, tree, given, places_beside_headers)
         found = [*self.no_connection(tree), *refused, *invalid, *check_rules(tree), *self.without_effect(tree)]
+        if not (self.pipeline.problems or self.pipeline.macros):  # Else nobody knows all names.
+            found += check_names(tree, self.pipeline.pipeline.variables)
         found = self.reported(found)
         errors = tuple(problem for problem in found if problem.severity == "error")
         connection, name = tree.text("connection") or given.get("connection", ""), tree.text("name") or self.path_name

@@ -130,6 +130,8 @@ HEADERS = [
     ("enabled: perhaps", 3, "AM104", "'perhaps' is no boolean", "true or false"),
     ("enabled: [true]", 3, "AM104", "a boolean is expected, this is a list", "true or false"),
     ("enabled: '{{ var.market'", 3, "AM631", "the template is broken: unexpected end of template,"),
+    ("enabled: '{{ conn.x.login }}'", 3, "AM631", "'conn' is unknown"),
+    ("enabled: '{{ not full_refesh }}'", 3, "AM631", "'full_refesh' is unknown", "did you mean 'full_refresh'?"),
     ("image: python:2.7", 3, "AM114", "'python:2.7' is no image that assets run on"),
     ("image: python", 3, "AM114", "'python' is no image that assets run on"),
     ("image: python:3.12-slim", 3, "AM114", "'python:3.12-slim' is no image that assets run on"),
@@ -386,3 +388,11 @@ def test_an_incremental_key_that_is_nearly_a_column_is_a_warning(write):
         for key in ("dya", "day", "DAY", "moment")
     }
     assert found == {"dya": ["AM212"], "day": [], "DAY": [], "moment": []}
+
+
+def test_a_variable_that_a_pipeline_with_others_does_not_have_is_refused(write):
+    pipeline = PIPELINE + "variables: {market: {type: string, default: at}}\n"
+    broken, _ = both(write, "name: orders\nmetadata: {a: b}\nenabled: '{{ var.markt }}'", pipeline)
+    assert_refused(broken, 4, "AM631", ["'var.markt' is unknown", "did you mean 'var.market'?"])
+    for fine in ("{{ var.market == 'at' }}", "{{ other is defined }}", "{{ x | default(true) }}"):
+        assert not both(write, f'name: orders\nenabled: "{fine}"', pipeline)[0].problems

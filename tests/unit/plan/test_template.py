@@ -7,6 +7,8 @@ import pytest
 
 from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.rendering import ENVIRONMENT
+from airflow_materialize.definition.template_rules import NAMES as KNOWN
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval
 from airflow_materialize.plan.planning import plan_run
@@ -189,3 +191,7 @@ def test_bruins_names_are_those_of_its_documentation():
 def test_a_condition_of_bruins_own_documentation_is_decided():
     text = '{% if start_timestamp|date_format("%H") == "00" %}-20d{% else %}0{% endif %}'
     assert render(text, bruin_names(plan_of(), NOON)) == "-20d"
+
+
+def test_the_names_that_parsing_knows_are_those_that_a_run_has():
+    assert {*bruin_names(plan_of(), NOON), *ENVIRONMENT.globals} == KNOWN
