@@ -44,6 +44,7 @@ def materialize(  # noqa: PLR0913  # the choices of one run
     connections: Mapping[str, str] | None = None,
     variables: Mapping[str, Any] | None = None,
     variant: str = "",
+    partition_key: str = "",
     only: Iterable[str] = STEPS,
     raise_on_error: bool = True,
     watch: Watcher = lambda _asset, _step: None,
@@ -60,6 +61,7 @@ def materialize(  # noqa: PLR0913  # the choices of one run
         connections: URLs that stand in for connection ids, as `{"warehouse": "duckdb:///tmp/shop.duckdb"}`.
         variables: Values for variables of the pipeline.
         variant: Which variant to run, where the pipeline has some.
+        partition_key: The partition that the run is about; its dates are given by `start` and `end`.
         only: The steps to do: `run`, `load`, `check`. `load` without `run` takes the asset's newest kept file.
         raise_on_error: Raise the first error after all assets are done.
         watch: Called after each step.
@@ -80,6 +82,7 @@ def materialize(  # noqa: PLR0913  # the choices of one run
         start_given=bool(start),
         full_refresh=full_refresh,
         variables=dict(variables or {}),
+        partition_key=partition_key,
     )
     result = MaterializeResult(trigger.run_id)
     default_connection = airflow_option("default_connection") or ""

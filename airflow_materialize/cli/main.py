@@ -86,6 +86,7 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument(
         "--var", metavar="K=V", action="append", default=[], help="a variable of the pipeline; V is JSON or text"
     )
+    verb.add_argument("--partition-key", metavar="KEY", help="what context.partition_key says")
     verb.add_argument("--variant", metavar="NAME", help="the variant to run, where pipeline.yml has some")
     verb.add_argument("--only", choices=("run", "load", "check"), action="append", help="do this step alone")
     verb.add_argument(

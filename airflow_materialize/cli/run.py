@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
         connections=_pairs("--connection", options.connection),
         variables={name: _value(text) for name, text in _pairs("--var", options.var).items()},
         variant=options.variant or "",
+        partition_key=options.partition_key or "",
         only=only,
         raise_on_error=False,
         watch=partial(_show, keeps="load" not in only),

@@ -273,6 +273,12 @@ def test_the_context_has_the_figures_of_the_last_load_and_none_before_the_first(
     assert datetime.now(UTC) - datetime.fromisoformat(at) < timedelta(minutes=5)
 
 
+def test_the_partition_of_a_run_reaches_the_context(shop):
+    shop.write("told", CONTEXT)
+    shop.run(partition_key="2026-04-01|eu")
+    assert shop.rows("SELECT partition FROM told") == [("2026-04-01|eu",)]
+
+
 def test_a_load_of_a_table_that_is_gone_counts_for_nothing(shop):
     shop.write("told", CONTEXT)
     shop.run()
