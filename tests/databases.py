@@ -17,6 +17,12 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+_WHAT_TESTS_EXPECT = """
+CREATE SCHEMA public;
+CREATE COLLATION public."NOCASE" (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+"""
+
+
 class PostgresDatabase:
     """A database of its own on the PostgreSQL server of this machine."""
 
@@ -35,7 +41,7 @@ class PostgresDatabase:
         """Drop all that stands in it."""
         found = self._database.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)'")
         names = [schema.replace('"', '""') for (schema,) in found.fetchall()]
-        self._database.execute("".join(f'DROP SCHEMA "{name}" CASCADE;' for name in names) + "CREATE SCHEMA public")
+        self._database.execute("".join(f'DROP SCHEMA "{name}" CASCADE;' for name in names) + _WHAT_TESTS_EXPECT)
 
     def drop(self) -> None:
         self._database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MODULES = {
     "duckdb": "airflow_materialize.destinations.duckdb",
+    "postgres": "airflow_materialize.destinations.postgres",
     "sqlite": "airflow_materialize.destinations.sqlite",
 }
 """The module that registers the destination of each `conn_type`."""

@@ -68,6 +68,10 @@ class Spelling(ABC):
         collate = f" COLLATE {'.'.join(map(self.quote, collation.split('.')))}" if collation else ""
         return sql_type + collate + (f" DEFAULT {default}" if default else "") + (" NOT NULL" if required else "")
 
+    def spelled(self, name: str) -> str:
+        """Return a column's name as the database keeps it, which shortens a name that is too long for it."""
+        return name
+
     def fold(self, name: str) -> str:
         """Return what two names have in common that the database takes for one: here ASCII without case."""
         return _UPPER.sub(lambda match: match[0].lower(), name)

@@ -16,6 +16,9 @@ class Tables(Spelling):
     changes_roll_back: ClassVar[bool] = True
     """Whether what is made and changed here is taken back with the transaction."""
 
+    swaps_lock_readers: ClassVar[bool] = False
+    """Whether nobody can read a table from the time that its columns are swapped until COMMIT."""
+
     @abstractmethod
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement and return the number of rows it touched (0 where that has no meaning)."""

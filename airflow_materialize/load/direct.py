@@ -24,10 +24,11 @@ def needs_no_staging(session: Session, plan: RunPlan, schema: SchemaPlan, keys: 
     """Whether all that a strategy does with the rows is to insert them.
 
     Half of the time of such a load is a second copy otherwise. Where a change of columns is not rolled back, rows are
-    looked at before anything changes, in a staging table.
+    looked at before anything changes, in a staging table. There they wait, too, where a swap keeps readers out.
     """
     changes_stay = bool(schema.diff) and not session.changes_roll_back
-    return plan.strategy in _STRATEGIES and not (keys.last or schema.filled or changes_stay)
+    locks = schema.diff.swapped and session.swaps_lock_readers
+    return plan.strategy in _STRATEGIES and not (keys.last or schema.filled or changes_stay or locks)
 
 
 def load_directly(

@@ -77,7 +77,7 @@ def plan_empty_table(session: Session, asset: Asset) -> SchemaPlan | None:
         if kind is None:
             return None
         arrow = session.storable(kind)
-        columns.append(StagedColumn(None, column.name, arrow, session.column_type(arrow)))
+        columns.append(StagedColumn(None, session.spelled(column.name), arrow, session.column_type(arrow)))
     columns += history_columns(session, asset, {}) if columns else []
     declared = {session.fold(column.name): column for column in asset.columns}
     return SchemaPlan(tuple(columns), SchemaDiff(created=True), declared=declared) if columns else None
@@ -193,7 +193,8 @@ class _Matching:
             folded: Place(name, self.target_arrow[name], self.target[name]) for folded, name in self.in_table.items()
         }
         filled = fill(self.session, lacking, {} if rebuilt else there, creates=changes)
-        spelled = (self.in_table.get(self.session.fold(column.name), column.name) for column in filled)
+        spell = self.session.spelled
+        spelled = (self.in_table.get(self.session.fold(column.name), spell(column.name)) for column in filled)
         return tuple(
             replace(column, place=column.place._replace(name=name))
             for column, name in zip(filled, spelled, strict=True)
@@ -204,7 +205,7 @@ class _Matching:
         arrow_field = self.source.schema.field(index)
         declared = self.declared.get(folded)
         kind = self._declared_type(declared)
-        name = self.in_table.get(folded, arrow_field.name)
+        name = self.in_table.get(folded, self.session.spelled(arrow_field.name))
         try:
             if (
                 declared

@@ -67,12 +67,17 @@ class Warehouse:
     folder: Path
     path: Path
     url: str
+    empty: Callable[[], None]
     loads: int = 0
     said: list[str] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
         return self.destination.conn_type
+
+    def written(self, name: str) -> str:
+        """The name of an asset's table as people write it in SQL."""
+        return name if self.destination.capabilities.schemas else f'"{name}"'
 
     @property
     def default_schema(self) -> str:
@@ -148,6 +153,11 @@ class Warehouse:
         with self.destination.session(read_only=True) as session:
             return session.columns(self.table(name))
 
+    def settle(self) -> None:
+        """Wait for the end of what a server still does for a load whose process is gone."""
+        with self.destination.session() as session, session.transaction():
+            session.lock(self.table())
+
     def ledger(self, columns: str = "*") -> list[tuple[Any, ...]]:
         return self.rows(self.ledger_name, columns)
 
@@ -179,7 +189,14 @@ def make_warehouse(
             as_airflow_has_it = json.dumps({"conn_type": kind, "host": str(path)}) if kind in EMBEDDED else url
             monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", as_airflow_has_it)
             connection = resolve("warehouse")
-        return Warehouse(for_connection(connection), folder, path, url)
+
+        def empty() -> None:
+            for file in folder.glob(f"{path.name}*"):
+                file.unlink()
+            if kind not in EMBEDDED:
+                empty_database(kind)
+
+        return Warehouse(for_connection(connection), folder, path, url, empty)
 
     return make
 

@@ -14,7 +14,7 @@ REQUIRED = {"name": "v", "nullable": False}
 
 def test_a_column_that_must_not_be_null_is_created_so(warehouse):
     warehouse.load({"id": [1], "v": ["a"]}, columns=["id", REQUIRED])
-    with pytest.raises(MaterializeError, match="(?i)not null"):
+    with pytest.raises(MaterializeError, match="(?i)not.null"):
         warehouse.run("INSERT INTO {t} (id) VALUES (2)")
     warehouse.run("INSERT INTO {t} (v) VALUES ('b')")
 
@@ -27,7 +27,7 @@ def test_no_data_creates_the_columns_as_declared(warehouse):
     warehouse.load_nothing(columns=columns)
     warehouse.run("INSERT INTO {t} (id) VALUES (1)")
     assert warehouse.rows(columns="id, v, v = 'X'") == [(1, "x", True)]
-    with pytest.raises(MaterializeError, match="(?i)not null"):
+    with pytest.raises(MaterializeError, match="(?i)not.null"):
         warehouse.run("INSERT INTO {t} (v) VALUES ('b')")
 
 
@@ -66,7 +66,7 @@ def test_a_new_column_that_must_not_be_null_needs_a_value_for_the_rows_that_are_
         warehouse.load({"id": [2], "v": ["b"]}, "append", columns=[REQUIRED])
     warehouse.load({"id": [2], "v": ["b"]}, "append", columns=[{**REQUIRED, "default": "'old'"}])
     assert warehouse.rows() == [(1, "old"), (2, "b")]
-    with pytest.raises(MaterializeError, match="(?i)not null"):
+    with pytest.raises(MaterializeError, match="(?i)not.null"):
         warehouse.run("INSERT INTO {t} (id, v) VALUES (3, NULL)")
 
 
@@ -120,7 +120,7 @@ def test_today_and_now_are_defaults_in_utc(warehouse, kind, default):
         moment = pa.array([0], pa.int64() if kind != "date" else pa.int32()).cast(typed[kind])
         warehouse.load({"id": [3], "moment": moment}, "append", columns=columns)
         lengths = {length for (length,) in warehouse.rows(columns="length(CAST(moment AS VARCHAR))")}
-        assert warehouse.kind == "duckdb" or len(lengths) == 1
+        assert warehouse.kind != "sqlite" or len(lengths) == 1
 
 
 def test_a_default_that_is_no_value_of_the_column_is_refused(warehouse):
@@ -163,7 +163,7 @@ def test_a_column_widens_beside_columns_with_rules(warehouse):
     warehouse.load({"id": [1], "n": [1]}, "append", columns=columns)
     warehouse.load({"id": [2], "n": [1.5]}, "append", columns=columns)
     assert warehouse.rows(columns="id, n, v = 'X'") == [(1, 1.0, True), (2, 1.5, True)]
-    with pytest.raises(MaterializeError, match="(?i)not null"):
+    with pytest.raises(MaterializeError, match="(?i)not.null"):
         warehouse.run("INSERT INTO {t} (n) VALUES (3)")
 
 

@@ -173,7 +173,7 @@ def test_doubled_and_null_keys_have_no_history(warehouse, options):
 
 def test_a_table_of_history_that_was_there_keeps_its_types(warehouse):
     kind = "VARCHAR" if warehouse.kind == "sqlite" else "TIMESTAMP"
-    if warehouse.kind == "duckdb":
+    if warehouse.destination.capabilities.schemas:
         warehouse.run("CREATE SCHEMA raw")
     warehouse.run(
         f"CREATE TABLE {{t}} (_valid_from {kind}, id BIGINT, v VARCHAR(9), _valid_until {kind}, _is_current BOOLEAN)",

@@ -8,7 +8,7 @@ from airflow_materialize.errors import MaterializeError
 
 
 def table(warehouse, name="raw.orders"):
-    return name if warehouse.destination.capabilities.schemas else f'"{name}"'
+    return warehouse.written(name)
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_a_column_widens_where_a_value_needs_it(warehouse):
     report = warehouse.load({"v": [0.5]}, "append")
     assert warehouse.rows() == [(0.5,), (1.0,), (2.0,)]
     assert len(report.schema_changes) == 1
-    assert report.schema_changes[0].startswith("column v changed from INTEGER to ")
+    assert report.schema_changes[0].lower().startswith("column v changed from integer to ")
 
 
 def test_a_column_does_not_widen_where_that_would_change_a_value(warehouse):
@@ -119,7 +119,7 @@ def test_text_does_not_become_a_number_nor_a_number_text(warehouse):
 
 def test_freeze_does_not_widen(warehouse):
     warehouse.load({"v": pa.array([1], pa.int32())}, "append")
-    with pytest.raises(MaterializeError, match="Column 'v' is INTEGER"):
+    with pytest.raises(MaterializeError, match="Column 'v' is (?i:integer)"):
         warehouse.load({"v": [0.5]}, "append", on_schema_change="freeze")
 
 
@@ -158,7 +158,7 @@ def test_declared_types_are_used_for_columns_of_null_and_for_empty_tables(wareho
     filled = warehouse.types()
     warehouse.load({"id": pa.array([], pa.string()), "price": pa.nulls(0)}, name="raw.empty", columns=columns)
     assert warehouse.types("raw.empty") == filled
-    assert filled["price"] in {"DOUBLE", "REAL"}
+    assert filled["price"] in {"DOUBLE", "REAL", "double precision"}
 
 
 def test_enforce_schema_makes_declared_types_the_tables(warehouse):
@@ -215,7 +215,7 @@ def test_an_unknown_declared_type_is_named(warehouse):
 
 
 def test_a_missing_column_that_must_not_be_null_is_named(warehouse):
-    if warehouse.kind == "duckdb":
+    if warehouse.destination.capabilities.schemas:
         warehouse.run("CREATE SCHEMA raw")
     warehouse.run("CREATE TABLE {t} (id BIGINT, v VARCHAR NOT NULL, w VARCHAR NOT NULL DEFAULT 'x')")
     with pytest.raises(MaterializeError, match="lacks v, which raw.orders does not let be NULL"):
@@ -249,7 +249,8 @@ def test_hostile_column_names_are_columns(warehouse):
     warehouse.load(data, "append")
     warehouse.load(data, "delete+insert", incremental_key=HOSTILE[1])
     warehouse.load(data | {"/*": [1]}, "merge", columns=keys)
-    assert list(warehouse.types()) == [*HOSTILE, "/*"]
+    with warehouse.destination.session(read_only=True) as session:
+        assert list(warehouse.types()) == [*map(session.spelled, HOSTILE), "/*"]
     assert warehouse.rows() == [(*range(len(HOSTILE)), 1)]
 
 

@@ -156,7 +156,7 @@ KINDS = {
 }  # fmt: skip
 
 
-TITLES = {"duckdb": "DuckDB", "sqlite": "SQLite"}
+TITLES = {"duckdb": "DuckDB", "postgres": "PostgreSQL", "sqlite": "SQLite"}
 """The destinations as the page calls them."""
 
 
@@ -181,6 +181,7 @@ def _deep(refuses):
 ALL = Limit("refused", lambda _: True)
 NO_NANOS = Limit("refused unless in whole microseconds", lambda count: count % 1000 != 0)
 NO_WIDE = Limit("refused where a value has more than 38 digits", lambda value: value.copy_abs() >= Decimal(10) ** 28)
+NO_NUL = Limit("refused with a NUL character", _deep(lambda value: isinstance(value, str) and "\0" in value))
 NO_NAN = Limit("NaN is refused", lambda value: isinstance(value, float) and math.isnan(value))
 IN_NANOS = {
     "time64(ns)": NO_NANOS, "timestamp(ns, UTC)": NO_NANOS, "duration(ns)": NO_NANOS, "decimal256(76, 10)": NO_WIDE,
@@ -190,6 +191,12 @@ LIMITS: dict[str, dict[str, Limit]] = {
     "duckdb": {
         **IN_NANOS,
         "month_day_nano_interval": Limit(NO_NANOS.words, lambda interval: interval[2] % 1000 != 0),
+    },
+    "postgres": {
+        **IN_NANOS,
+        "timestamp(ns)": NO_NANOS,
+        **dict.fromkeys(("string", "large_string", "string_view", "dictionary of string", "list of string"), NO_NUL),
+        "month_day_nano_interval": ALL,
     },
     "sqlite": {
         **IN_NANOS,
@@ -326,8 +333,9 @@ def test_every_value_of_every_type_comes_back_or_is_refused(warehouse, data):
     for name, array in columns.items():
         back = plain(found[name].chunk(0) if found[name].num_chunks else found[name].combine_chunks())
         given_values = plain(array)
+        kind = pa.int64() if pa.types.is_duration(found[name].type) else array.type  # no longer to be counted out
         for value, read in zip(given_values, back, strict=True):
-            assert same(expected(array.type, value, read), meaning(array.type, value, read)), name
+            assert same(expected(array.type, value, read), meaning(kind, value, read)), name
     if refused:
         name, table = data.draw(st.sampled_from(sorted(refused))), f"raw.refused_{warehouse.loads}"
         with pytest.raises(MaterializeError, match="^Column ") as caught:

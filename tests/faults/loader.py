@@ -127,12 +127,15 @@ def main() -> None:
     for kind in sys.argv[1:]:
         import_module(MODULES[kind])
     warm_up()
+    for kind in {"mysql", "postgres"}.intersection(sys.argv[1:]):
+        resolve("warehouse", {"warehouse": f"{kind}://nobody@localhost/nothing"}).hook()  # imports Airflow
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that were killed
-    print("ready", flush=True)
+    print("\nready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
+            os.dup2(2, 1)  # what libraries print is no answer
             # A process that fails in another way writes no outcome, and the campaign says so with its last words.
             outcome = Path(order["outcome"])
             outcome.with_suffix(".part").write_text(json.dumps(load(order)))

@@ -203,7 +203,8 @@ def nursery_of(kinds: Iterable[str]) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout
-        if process.stdout.readline() != "ready\n":
+        # What libraries print while they are imported stands before it.
+        if "ready\n" not in iter(process.stdout.readline, ""):
             raise AssertionError("the process that loads are forked from did not start")
         yield process
         process.stdin.close()

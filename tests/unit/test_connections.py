@@ -41,7 +41,7 @@ def test_a_type_without_destination_is_refused_with_the_list():
     with pytest.raises(MaterializeError) as caught:
         for_connection(resolve("shop", {"shop": "oracle://scott:tiger@db/shop"}))
     assert "Connection 'shop' has the type 'oracle'" in str(caught.value)
-    assert "one of: duckdb, sqlite" in str(caught.value)
+    assert "one of: duckdb, postgres, sqlite" in str(caught.value)
     assert "Nothing was changed in any table." in str(caught.value)
     assert "tiger" not in str(caught.value)
 
@@ -159,3 +159,15 @@ def test_a_secrets_backend_is_asked_outside_of_a_task(tmp_path):
         AIRFLOW__SECRETS__BACKEND_KWARGS=f'{{"connections_file_path": "{secrets}"}}',
     )
     assert done.stdout.splitlines()[-1:] == ["/srv/shop.db"], done.stderr
+
+
+@pytest.mark.parametrize("url", ["postgres", "postgresql", "PostgreSQL"])
+def test_the_url_of_a_server_is_opened_by_the_hook_of_its_kind(url):
+    connection = resolve("shop", {"shop": f"{url}://ann:p%40ss-canary@db.example:6543/shop?sslmode=require"})
+    assert (connection.conn_type, connection.host, connection.port) == ("postgres", "db.example", 6543)
+    hook = connection.hook()
+    assert type(hook).__name__ == "PostgresHook"
+    found = hook.connection
+    assert (found.login, found.password, found.schema) == ("ann", "p@ss-canary", "shop")
+    assert found.extra_dejson == {"sslmode": "require"}
+    assert "canary" not in repr(connection)
