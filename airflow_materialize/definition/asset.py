@@ -270,7 +270,7 @@ class Asset(Model):
     def _no_type_is_no_materialization(
         cls, materialization: Materialization | None, info: ValidationInfo
     ) -> Materialization | None:
-        if materialization is None or materialization.type != "table":
+        if materialization is None or materialization.type in {"", "none"}:
             return None
         name = info.data.get("name", "")
         if name.count(".") >= _TABLE_PARTS:

@@ -198,7 +198,7 @@ OF_HEADERS: dict[str, tuple[str, str, str, str]] = {
     ),
     "AM202": (
         "an unknown type of materialization",
-        "`table` makes a table, `none` a plain script.",
+        "`table` makes a table, `view` one with a view over it, `none` a plain script.",
         "materialization: {type: tabel}",
         "materialization: {type: table}",
     ),

@@ -57,6 +57,9 @@ STRATEGIES: dict[str, Strategy] = {
 }
 """The strategies that a user may ask for. What each does is in `load/strategies.py`."""
 
+TYPES = ("none", "table", "view")
+"""What a materialization may be."""
+
 HISTORY_COLUMNS = ("_valid_from", "_valid_until", "_is_current")
 """The columns by which a table with history tells the versions of a row apart, filled by the load."""
 
@@ -64,7 +67,10 @@ HISTORY_COLUMNS = ("_valid_from", "_valid_until", "_is_current")
 class Materialization(Model):
     """How the result of `materialize()` becomes the table."""
 
-    type: Text = Field(default="", description="`table` makes a table; `none`, or nothing, a plain script.")
+    type: Text = Field(
+        default="",
+        description="`table` makes a table, `view` one with a view over it; `none`, or nothing, a plain script.",
+    )
     strategy: Text = Field(default=DEFAULT_STRATEGY, description="How the result meets the rows that are there.")
     partition_by: Text = Field(default="", description="Column or expression by which the database partitions.")
     cluster_by: Words = Field(default=(), description="Columns by which the database clusters.")
@@ -102,11 +108,9 @@ class Materialization(Model):
     @classmethod
     def _is_a_type(cls, text: str) -> str:
         word = text.lower()
-        if word == "view":
-            raise refuse("'view' is not supported yet", "one of: none, table", code="AM202")
-        if word not in {"", "none", "table"}:
+        if word not in {"", *TYPES}:
             message = f"{quoted(text)} is no type of materialization"
-            raise refuse(message, suggest(word, ("none", "table")), code="AM202")
+            raise refuse(message, suggest(word, TYPES), code="AM202")
         return word
 
     @field_validator("strategy")

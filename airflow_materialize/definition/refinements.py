@@ -82,7 +82,7 @@ REFINED: dict[str, dict[str, Any]] = {
     "CustomCheck.query": {**_TEXT, "pattern": r"\S"},
     "Check.name": _one_of({name: kind.description for name, kind in CHECKS.items()}),
     "Column.extends": {"type": "string", "pattern": r"^([^.]+\.[^.]+)?$"},
-    "Materialization.type": _any_case(["table", "none"]),
+    "Materialization.type": _any_case(["table", "view", "none"]),
     "Materialization.strategy": _any_case({name: strategy.description for name, strategy in STRATEGIES.items()}),
     "parameters.incremental_strategy": {"const": "replace", "description": "The same as `create+replace`."},
     "parameters.cluster_by": {**_TEXT, "description": "One column."},

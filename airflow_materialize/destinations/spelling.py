@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_materialize.errors import MaterializeError
@@ -18,14 +18,20 @@ _UPPER = re.compile("[A-Z]+")
 
 @dataclass(frozen=True)
 class Table:
-    """A table's name in its parts, unquoted. Empty parts take the connection's default."""
+    """A table's name in its parts, unquoted. Empty parts take the connection's default.
+
+    Attributes:
+        name, schema, catalog: The parts.
+        view: The name of the view over it that readers see, where there is one; it is what people are told.
+    """
 
     name: str
     schema: str = ""
     catalog: str = ""
+    view: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return ".".join(part for part in (self.catalog, self.schema, self.name) if part)
+        return ".".join(part for part in (self.catalog, self.schema, self.view or self.name) if part)
 
 
 class Spelling(ABC):

@@ -41,6 +41,11 @@ class SQLitePublishing(Keeping, Session):
         )
         return str(statement)
 
+    def create_view(self, view: Table, table: Table, columns: Sequence[str]) -> None:  # noqa: D102
+        listed = ", ".join(map(self.quote, columns))
+        self.execute(f"DROP VIEW IF EXISTS {self.name_of(view)}")
+        self.execute(f"CREATE VIEW {self.name_of(view)} AS SELECT {listed} FROM {self.name_of(table)}")
+
     def hanging_on(self, table: Table) -> list[Part]:  # noqa: D102
         return [Part(*row) for row in self.rows(_PARTS, [table.name])]
 

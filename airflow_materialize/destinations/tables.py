@@ -45,6 +45,16 @@ class Tables(Spelling):
         """Create a table of these columns, each with its type and what else defines it."""
         self.execute(f"CREATE TABLE {self.name_of(table)} ({self.definitions(columns)})")
 
+    def create_view(self, view: Table, table: Table, columns: Sequence[str]) -> None:
+        """Create a view of these columns of a table, in place of the one that may be there."""
+        listed = ", ".join(map(self.quote, columns))
+        query = f"SELECT {listed} FROM {self.name_of(table)}"  # noqa: S608
+        self.execute(f"CREATE OR REPLACE VIEW {self.name_of(view)} AS {query}")
+
+    def drop_view(self, view: Table) -> None:
+        """Drop a view."""
+        self.execute(f"DROP VIEW {self.name_of(view)}")
+
     def drop_table(self, table: Table) -> None:
         """Drop a table."""
         self.execute(f"DROP TABLE {self.name_of(table)}")

@@ -34,6 +34,7 @@ from airflow_materialize.load.staging import (
     staged_batches,
     staged_schema,
 )
+from airflow_materialize.load.views import check_place, hide_view, show_view, target_of
 from airflow_materialize.report import LoadReport
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def load_table(
         MaterializeError: The load cannot be done. Nothing was changed.
         TransientError: The database was not to be had, or lost. Another try may do.
     """
-    table, say = destination.table(plan.asset.name), progress or log.info
+    table, say = target_of(destination, plan.asset), progress or log.info
     started = time.monotonic()
 
     def once() -> LoadReport:
@@ -114,7 +115,7 @@ class _Load:
         ledger.create()
         is_new = self.session.kind(self.table) == ""
         run_hooks(self.session, before)
-        self._check_kind()
+        check_place(self.session, self.table)
         schema = plan_schema(
             self.session, self.table, self.source, self.plan.asset, replaces=self.plan.strategy == "create+replace"
         )
@@ -122,11 +123,13 @@ class _Load:
             self.say(f"{self.table}: {sentence}")
         if is_new or schema.diff.created:
             ledger.forget()
+        hide_view(self.session, self.table, schema.diff)
         counts = self._publish(schema)
+        show_view(self.session, self.table, schema.diff)
         for sentence in self.session.losses:
             self.say(f"{self.table}: {sentence}")
         run_hooks(self.session, after)
-        if self._check_kind() == "":
+        if check_place(self.session, self.table) == "":
             raise MaterializeError(f"After hooks.post there is no table {self.table}", hint="a hook keeps the table")
         checks = before_commit(self.session, self.table) if before_commit else None
         if self.plan.strategy in {"delete+insert", "merge"} and (others := ledger.overlapping(self.plan)):
@@ -149,7 +152,7 @@ class _Load:
 
     def _decided(self, ledger: Ledger) -> LoadReport | None:
         """Return the report where nothing has to be done, and refuse what must not be done."""
-        if self._check_kind() == "":
+        if check_place(self.session, self.table) == "":
             return None
         if entry := ledger.find(self.plan.load_key):
             if (entry.staged_file, entry.sha256) == (self.source.id, self.source.sha256):
@@ -164,12 +167,6 @@ class _Load:
                     rows_total=count_rows(self.session, self.table),
                 )  # fmt: skip
         return None
-
-    def _check_kind(self) -> str:
-        kind = self.session.kind(self.table)
-        if kind == "view":
-            raise MaterializeError(f"{self.table} is a view", hint="drop it, or give the asset another name")
-        return kind
 
     def _check_attempt(self, entry: Entry) -> None:
         if self.attempt < entry.attempt:

@@ -13,6 +13,7 @@ from airflow_materialize.load.creation import apply_schema
 from airflow_materialize.load.ledger import Ledger
 from airflow_materialize.load.repeat import BeforeCommit, count_rows, unchanged
 from airflow_materialize.load.schema import plan_empty_table
+from airflow_materialize.load.views import check_place, show_view, target_of
 from airflow_materialize.report import LoadReport
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ def load_nothing(
     Raises:
         MaterializeError: The table cannot be created.
     """
-    table, say = destination.table(plan.asset.name), progress or log.info
+    table, say = target_of(destination, plan.asset), progress or log.info
     started, purpose = time.monotonic(), f"load of {table}"
 
     def once() -> LoadReport:
         changes, total, checks = [], 0, None
         with destination.session(read_only=True, purpose=purpose, progress=say) as session:
-            exists = session.kind(table) != ""
+            exists = check_place(session, table) != ""
             total = count_rows(session, table) if exists else 0
             schema = None if exists else plan_empty_table(session, plan.asset)
             if exists and before_commit:
@@ -61,6 +62,7 @@ def load_nothing(
                     ledger.create()
                     ledger.forget()
                     apply_schema(session, table, schema)
+                    show_view(session, table, schema.diff)
                     changes = schema.diff.sentences()
                 checks = before_commit(session, table) if before_commit else None
         return LoadReport(

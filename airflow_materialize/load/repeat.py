@@ -16,6 +16,7 @@ from airflow_materialize.destinations.discretion import PassingError, Repeatable
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.again import again
 from airflow_materialize.load.ledger import Attempt, Entry, Ledger
+from airflow_materialize.load.views import target_of
 from airflow_materialize.report import CheckReport, LoadReport
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def already_loaded(
         sha256: What `Source.sha256` was.
         before_commit: Called with the table as it is, where the file was loaded.
     """
-    table = destination.table(plan.asset.name)
+    table = target_of(destination, plan.asset)
     with unchanged(table), destination.session(read_only=True, purpose=f"load of {table}") as session:
         entry = Ledger(session, table).find(plan.load_key) if session.kind(table) == "table" else None
         if entry is None or (entry.staged_file, entry.sha256) != (file_id, sha256):
@@ -64,7 +65,7 @@ def settle(
         PassingError: It was not, for another reason.
         UnknownOutcomeError: Nobody knows, as the ledger cannot be asked.
     """
-    table = destination.table(plan.asset.name)
+    table = target_of(destination, plan.asset)
 
     def ask() -> Entry | None:
         with destination.session(read_only=True, purpose=f"ledger of {table}") as session:

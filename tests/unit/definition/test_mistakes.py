@@ -68,16 +68,12 @@ BAD = {
             "7:3: columns[1].name: '_Valid_Until' is filled by scd2_by_time (leave it out)",
         ],
     ),
-    "view": (
-        "materialization:\n  type: view",
-        ["3:3: materialization.type: 'view' is not supported yet (one of: none, table)"],
-    ),
     "type of materialization": (
         "materialization:\n  type: tabel",
         [
             (
                 "3:3: materialization.type: 'tabel' is no type of materialization "
-                "(did you mean 'table'? one of: none, table)"
+                "(did you mean 'table'? one of: none, table, view)"
             )
         ],
     ),
