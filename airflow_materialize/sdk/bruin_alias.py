@@ -5,19 +5,11 @@ It is copied to `bruin/__init__.py` where the asset's requirements do not bring 
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow_materialize import __version__, sdk
 from airflow_materialize.sdk import Connection, Context, context
 from airflow_materialize.sdk.bruin_query import adopt
+from airflow_materialize.sdk.bruin_query import ours as __getattr__  # noqa: F401  # PEP 562
 
 __all__ = ["Connection", "Context", "__version__", "context", "get_connection", "query"]
 
 query, get_connection = adopt(lambda sql, name: sdk.get_connection(name).query(sql))
-
-
-def __getattr__(name: str) -> Any:
-    """Answer as `airflow_materialize.sdk` does, with what is not Bruin's."""
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(sdk, name)

@@ -40,3 +40,12 @@ def adopt(
         return get(name)
 
     return BruinQuery(query), connection
+
+
+def ours(name: str) -> Any:
+    """Answer for the package `bruin` with a name that bruin-sdk does not have: `from bruin import skip`."""
+    from airflow_materialize import sdk
+
+    if name in sdk.__all__:
+        return getattr(sdk, name)
+    raise AttributeError(f"module 'bruin' has no attribute {name!r}")

@@ -108,6 +108,8 @@ def materialize():
     df["month"] = df["day"].dt.month
     df["same"] = len(get_connection(context.connection).query("FROM raw.orders")) == len(df)
     df["said"] = "nothing" in said
+    from bruin import ref
+    assert len(ref("raw.orders")) == len(df)
     return df[["id", "price", "month", "same", "said"]]
 """
     shop.write("marts.prices", body, READS)
