@@ -50,6 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_schema(verbs)
     _add_env(verbs)
+    _add_doctor(verbs)
     return parser
 
 
@@ -114,3 +115,14 @@ def _add_env(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--max-size", metavar="SIZE", help="of `prune`: as 5GB (default: environments_max_size)")
     verb.add_argument("--upgrade", action="store_true", help="of `build`: resolve anew what was resolved before")
     verb.set_defaults(verb=env)
+
+
+def _add_doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from airflow_materialize.cli.doctor import FORMATS, doctor
+
+    verb = verbs.add_parser("doctor", help="say what keeps assets from running well on this machine")
+    verb.add_argument(
+        "path", type=Path, nargs="?", help="whose connections are opened (default: Airflow's DAGs folder)"
+    )
+    verb.add_argument("--format", choices=FORMATS, default="text", help="for people or programs")
+    verb.set_defaults(verb=lambda options: doctor(options.path, options.format))

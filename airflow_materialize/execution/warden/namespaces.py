@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # as in `keeper`
+import errno
 import os
 import select
 import sys
@@ -23,7 +24,9 @@ class RefusedError(OSError):
     """The kernel does not give one."""
 
     def __init__(self, what: str, error: OSError) -> None:
-        super().__init__(error.errno, f"{what}: {error.strerror}")
+        limited = error.errno == errno.ENOSPC
+        why = "the limit of `user.max_user_namespaces` is reached" if limited else error.strerror
+        super().__init__(error.errno, f"{what}: {why}")
 
 
 def enter(*, all_of_them: bool, network: bool) -> None:

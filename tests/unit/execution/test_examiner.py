@@ -100,7 +100,7 @@ def plan(lake):
 
 def test_it_has_no_variable_and_no_file_but_the_one(isolation, tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "canary")
-    text = "import os; print('\\n' + ' '.join([*sorted(os.environ), *os.listdir('/proc/self/fd')])); os._exit(3)"
+    text = "import os; print('\\n' + ' '.join([*sorted(os.environ), *os.listdir('/proc/self/fd')]), flush=True); os._exit(3)"
     monkeypatch.setattr(examiner_module, "_START", text.replace("{", "{{"))
     with pytest.raises(MaterializeError, match="ended with exit code 3") as caught:
         examined(isolation, written(tmp_path / "file"))

@@ -16,7 +16,9 @@ import pytest
 
 import airflow_materialize
 from airflow_materialize.execution import probe
+from airflow_materialize.execution.containment import Child, run_contained
 from airflow_materialize.execution.isolation import refusal_of_namespaces
+from airflow_materialize.execution.view import View
 from airflow_materialize.execution.warden import kernel, landlock
 
 pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="other systems have no such privileges")
@@ -215,19 +217,32 @@ def materialize():
     assert shop.rows("SELECT * FROM alone") == [(101, 0, 42)]
 
 
-def test_where_the_kernel_refuses_namespaces_user_code_is_not_started(shop, monkeypatch, tmp_path):
-    monkeypatch.setenv("AIRFLOW__MATERIALIZE__ISOLATION", "namespaces")
-    limit = Path("/proc/sys/user/max_user_namespaces")
-    before = limit.read_text() if limit.exists() and os.access(limit, os.W_OK) else ""
-    if not before:
-        pytest.skip("this kernel cannot be told to refuse")
-    shop.write("never", f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    limit.write_text("0")
-    try:
-        error = shop.run(raise_on_error=False).assets["never"].error
-    finally:
-        limit.write_text(before)
-    assert "user code is not started, as it cannot be set apart: a user namespace cannot be made" in error.message
-    assert "[materialize] isolation" in error.hint
-    assert error.unchanged == "never"
+REFUSED = """
+import os, sys
+from airflow_materialize import materialize
+result = materialize(sys.argv[1], connections={"warehouse": sys.argv[2]}, raise_on_error=False)
+print(result.assets["never"].error)
+"""
+
+
+@pytest.mark.parametrize("header", ["name: never\n", "name: never\nresources: {network: none}\n"])
+def test_where_the_kernel_refuses_namespaces_user_code_is_not_started(shop, monkeypatch, tmp_path, header):
+    """A worker that is in such namespaces itself can make no others."""
+    if refusal := refusal_of_namespaces():
+        pytest.skip(refusal)
+    monkeypatch.setenv("AIRFLOW__MATERIALIZE__ISOLATION", "process" if "none" in header else "namespaces")
+    shop.write("never", f"open({str(tmp_path / 'ran')!r}, 'w')\n", header)
+    packages = os.environ["AIRFLOW__MATERIALIZE__ENVIRONMENTS"]
+    view = View(apart=True).writing(tmp_path, Path(packages))
+    env = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "UV_CACHE_DIR": str(tmp_path / "cache"),
+        "TMPDIR": str(tmp_path),
+    }
+    command = [sys.executable, "-c", REFUSED, str(shop.folder), f"duckdb:///{shop.warehouse}"]
+    ended = run_contained(command, env=env, cwd=Path("/"), child=Child(view))
+    said = ended.stdout + ended.stderr
+    assert "user code is not started, as it cannot be set apart: a user namespace cannot be made: the limit of" in said
+    assert "else set [materialize] isolation = process, and no `resources.network`" in said
     assert not (tmp_path / "ran").exists()
