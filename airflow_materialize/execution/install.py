@@ -11,6 +11,7 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.blame import requirement_failure
 from airflow_materialize.execution.containment import run_contained
 from airflow_materialize.execution.installation import Installation
+from airflow_materialize.execution.local_copies import with_copies
 from airflow_materialize.execution.lock_text import entries_of, name_of, with_credentials
 from airflow_materialize.execution.uv import reason
 from airflow_materialize.execution.uv_settings import explicit_index
@@ -73,11 +74,16 @@ def _install_lock(venv: Path, lock: str, installation: Installation, held: int) 
     for entry in entries_of(lock):
         by_index.setdefault(explicit_index(name_of(entry), requirements), []).append(entry)
     for index, entries in by_index.items():
-        whole = (with_credentials(entry, texts) for entry in entries)
-        source.write_text("".join(f"{line}\n" for line in [*options, *whole]))
-        process = installation.uv("pip", "install", *target, "--requirements", source, held=held, first=index)
-        source.unlink()
-        if process.returncode:
+        whole = [with_credentials(entry, texts) for entry in entries]
+        copied = with_copies(whole, installation.home, venv.parent)
+        # What a build needs from beside its folder is in place there alone.
+        for given in (copied, whole) if copied != whole else (whole,):
+            source.write_text("".join(f"{line}\n" for line in [*options, *given]))
+            process = installation.uv("pip", "install", *target, "--requirements", source, held=held, first=index)
+            source.unlink()
+            if not process.returncode:
+                break
+        else:
             raise requirement_failure("cannot be installed", process, requirements)
 
 

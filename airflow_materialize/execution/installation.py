@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from airflow_materialize.execution.blame import is_network_failure
 from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.index import Index, find_indexes, index_identity
 from airflow_materialize.execution.interpreter import Interpreter
+from airflow_materialize.execution.local_copies import project_name
 from airflow_materialize.execution.redaction import Redactor
 from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.uv import run_uv
@@ -51,8 +51,13 @@ class Installation:
     @property
     def refreshed(self) -> list[str]:
         """Options for uv, which keeps the build of a local package until its `pyproject.toml` changes."""
-        names = [name or _project_name(path) for name, path in self.requirements.local_packages]
+        names = [name or project_name(path) for name, path in self.requirements.local_packages]
         return [f"--refresh-package={name}" for name in names] if all(names) else ["--refresh"]
+
+    @property
+    def home(self) -> Path:
+        """Where relative paths of the requirements start."""
+        return self.requirements.path.parent if self.requirements.path else Path("/")
 
     @cached_property
     def _indexes(self) -> list[Index]:
@@ -76,16 +81,7 @@ class Installation:
         return process
 
     def _uv(self, arguments: tuple[str | Path, ...], held: int, first: str) -> subprocess.CompletedProcess[str]:
-        cwd = self.requirements.path.parent if self.requirements.path else Path("/")
         config = uv_toml(self.requirements, self._indexes, first)
-        process = run_uv(*arguments, cwd=cwd, env=self.env, child=self.child, held=(held,), config=config)
+        process = run_uv(*arguments, cwd=self.home, env=self.env, child=self.child, held=(held,), config=config)
         redact = Redactor(index.secret for index in self._indexes)
         return subprocess.CompletedProcess([], process.returncode, process.stdout, redact(process.stderr))
-
-
-def _project_name(folder: Path) -> str:
-    """Return what a local package says that it is called; empty where only its build knows."""
-    try:
-        return str(tomllib.loads((folder / "pyproject.toml").read_text())["project"]["name"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""

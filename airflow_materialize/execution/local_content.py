@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # What tools write, and nobody builds from.
-_PASSED_OVER = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
+_PASSED_OVER = frozenset({"__pycache__", "node_modules"})
+_PASSED_OVER_AT_THE_TOP = frozenset({"build", "dist", "venv"})
 
 
 def content_digest(path: Path) -> str:
@@ -34,11 +35,13 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
         yield path.name, path
         return
     for folder, folders, files in os.walk(path):
-        folders[:] = sorted(each for each in folders if not _is_passed_over(each))
+        folders[:] = sorted(each for each in folders if not is_passed_over(each, top=Path(folder) == path))
         for file in sorted(each for each in files if not each.startswith(".")):
             whole = Path(folder, file)
             yield str(whole.relative_to(path)), whole
 
 
-def _is_passed_over(name: str) -> bool:
-    return name.startswith(".") or name in _PASSED_OVER or name.endswith(".egg-info")
+def is_passed_over(name: str, *, top: bool) -> bool:
+    """Whether a folder of this name, in a package or at its top, is none that a package is built from."""
+    others = _PASSED_OVER | (_PASSED_OVER_AT_THE_TOP if top else frozenset())
+    return name.startswith(".") or name in others or name.endswith(".egg-info")

@@ -19,6 +19,7 @@ from airflow_materialize.execution.blame import PYARROW, requirement_failure
 from airflow_materialize.execution.cache import RESOLUTIONS, RESOLVING
 from airflow_materialize.execution.frozen import frozen_entries
 from airflow_materialize.execution.installation import Installation
+from airflow_materialize.execution.local_copies import overrides
 from airflow_materialize.execution.lock_text import entries_of, name_of, without_credentials
 from airflow_materialize.execution.policy import refusal
 from airflow_materialize.execution.requirement_lines import problem
@@ -118,10 +119,20 @@ def _compiled(installation: Installation, scratch: Path, held: int) -> list[str]
     wheels = ("--only-binary", ":all:") if requirements.policy == "locked" else ()
     python = ("--python", installation.interpreter.path)
     options = (*wheels, *installation.refreshed, *python)
-    process = installation.uv(*_COMPILE, *options, *sources, added, held=held)
+    copies = overrides(requirements.local_packages, [line.text for line in requirements.lines], scratch)
+    if copies:
+        instead = scratch / "instead.txt"
+        instead.write_text("".join(f"{requirement}\n" for requirement in copies))
+        process = installation.uv(*_COMPILE, *options, "--override", instead, *sources, added, held=held)
+    if not copies or process.returncode:
+        # What a build needs from beside its folder is in place there alone.
+        process = installation.uv(*_COMPILE, *options, *sources, added, held=held)
     if process.returncode:
         raise requirement_failure("does not resolve", process, requirements)
-    entries = [_with_demanded_hashes(entry, installation) for entry in entries_of(process.stdout)]
+    lock = process.stdout
+    for requirement, source in copies.items():
+        lock = lock.replace(requirement.partition("file://")[2], str(source))
+    entries = [_with_demanded_hashes(entry, installation) for entry in entries_of(lock)]
     if requirements.policy == "locked" and requirements.path:
         _check_all_listed(entries, installation)
     return entries

@@ -171,19 +171,42 @@ def test_an_index_that_is_not_reached_may_pass(requirements, folder, log, monkey
 
 
 @pytest.mark.parametrize("static", [True, False])
-def test_a_local_package_is_built_anew_when_its_files_change(requirements, folder, log, tmp_path, static):
+def test_a_local_package_is_built_anew_when_its_files_change_and_nothing_is_written_beside_them(
+    requirements, folder, log, tmp_path, static
+):
+    found = requirements("./lib\n")
+    lib = tmp_path / "pipeline" / "lib"
+    (lib / "lib" / "build").mkdir(parents=True)
+    (lib / "lib" / "build" / "__init__.py").write_text("")
+    version = 'version = "1"' if static else 'dynamic = ["version"]'
+    dynamic = "" if static else '[tool.setuptools.dynamic]\nversion = { attr = "lib.__version__" }\n'
+    build = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+    (lib / "pyproject.toml").write_text(f'[project]\nname = "lib"\n{version}\n{build}{dynamic}')
+    for number in range(2):
+        (lib / "lib" / "__init__.py").write_text(f'__version__ = "{number}"\n')
+        environment = ensure_environment(found, OWN, folder, log)
+        assert run(environment, "import lib.build; print(lib.__version__)") == str(number)
+    written = sorted(str(path.relative_to(lib)) for path in lib.rglob("*"))
+    assert written == ["lib", "lib/__init__.py", "lib/build", "lib/build/__init__.py", "pyproject.toml"]
+    assert ensure_environment(found, OWN, folder, log) == environment
+    assert not leftovers(folder)
+
+
+def test_a_build_that_needs_what_lies_beside_its_folder_is_made_in_place(requirements, folder, log, tmp_path):
     found = requirements("./lib\n")
     lib = tmp_path / "pipeline" / "lib"
     lib.mkdir()
-    version = 'version = "1"' if static else 'dynamic = ["version"]'
-    text = f'[project]\nname = "lib"\n{version}\n[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
-    (lib / "pyproject.toml").write_text(text + '[tool.hatch.version]\npath = "lib.py"\n')
-    for number in range(2):
-        (lib / "lib.py").write_text(f'__version__ = "{number}"\n')
-        environment = ensure_environment(found, OWN, folder, log)
-        assert run(environment, "import lib; print(lib.__version__)") == str(number)
-    assert sorted(path.name for path in lib.iterdir()) == ["lib.py", "pyproject.toml"]
-    assert ensure_environment(found, OWN, folder, log) == environment
+    (lib / "backend.py").write_text(
+        "import pathlib, shutil\n"
+        "def build_wheel(folder, settings=None, metadata=None):\n"
+        "    wheel = pathlib.Path('../lib-1.0-py3-none-any.whl')\n"
+        "    shutil.copy(wheel, folder)\n"
+        "    return wheel.name\n"
+    )
+    write_wheel(tmp_path / "pipeline", "lib", "1.0", "mine = True\n")
+    build = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    (lib / "pyproject.toml").write_text(f'[project]\nname = "lib"\nversion = "1.0"\n{build}')
+    assert run(ensure_environment(found, OWN, folder, log), "import lib; print(lib.mine)") == "True"
 
 
 def test_requirements_that_do_not_import_are_an_error_with_the_traceback(requirements, folder, log, tmp_path):
