@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -80,12 +81,14 @@ def _copy(source: Path, scratch: Path) -> Path:
         return [
             name
             for name in names
-            if (is_passed_over(name, top=Path(folder) == source)
-            and Path(folder, name).is_dir())
+            if (is_passed_over(name, top=Path(folder) == source) and Path(folder, name).is_dir())
             or Path(folder, name) in scratch.resolve().parents
         ]
 
     shutil.copytree(source, target, symlinks=True, ignore=ignored)
+    for folder, _, _ in os.walk(target):
+        # The original may be one that nobody writes to.
+        Path(folder).chmod(0o700)
     if (source / ".git").exists():
         # Where a build tells its version from.
         (target / ".git").symlink_to(source / ".git")

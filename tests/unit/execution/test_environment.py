@@ -184,6 +184,8 @@ def test_a_local_package_is_built_anew_when_its_files_change_and_nothing_is_writ
     (lib / "pyproject.toml").write_text(f'[project]\nname = "lib"\n{version}\n{build}{dynamic}')
     for number in range(2):
         (lib / "lib" / "__init__.py").write_text(f'__version__ = "{number}"\n')
+        for place in (lib, lib / "lib"):
+            place.chmod(0o555)
         environment = ensure_environment(found, OWN, folder, log)
         assert run(environment, "import lib.build; print(lib.__version__)") == str(number)
     written = sorted(str(path.relative_to(lib)) for path in lib.rglob("*"))
