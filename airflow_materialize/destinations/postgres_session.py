@@ -85,12 +85,12 @@ class PostgresSession(Strategies, Swapping):
         self._target: Table | None = None
         self._in_transaction = False
         connection.autocommit = True
-        # Names of tables come to mean other tables: no statement is prepared.
-        connection.prepare_threshold = None
-        if hasattr(connection, "set_client_encoding"):
-            connection.set_client_encoding("UTF8")
-        else:
+        if hasattr(connection, "prepare_threshold"):
+            # Names of tables come to mean other tables: no statement is prepared.
+            connection.prepare_threshold = None
             self._fetched("SET client_encoding = 'UTF8'")
+        else:
+            connection.set_client_encoding("UTF8")
         [(schema, self._database, user, pid)] = self._fetched(
             "SELECT current_schema(), current_database(), current_user, pg_backend_pid()"
         )
