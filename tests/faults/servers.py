@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PATIENCE = 60.0
@@ -30,22 +30,27 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            user=self._user or None, group=self._user or None, extra_groups=[] if self._user else None,
-            start_new_session=True,
-        )  # fmt: skip
+        """Start it, and wait until it answers. One that finds a dead one's leavings gives up; then another is tried."""
         end = time.monotonic() + _PATIENCE
-        while not self._ready():
-            if time.monotonic() > end or self._process.poll() is not None:
+        while not (self._process and self._ready()):
+            if time.monotonic() > end:
                 raise AssertionError(f"{self._command[0]} does not start")
+            if self._process is None or self._process.poll() is not None:
+                self._process = subprocess.Popen(
+                    self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    user=self._user or None, group=self._user or None, extra_groups=[] if self._user else None,
+                )  # fmt: skip
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """Kill all of its processes with SIGKILL."""
+        """Kill all of its processes with SIGKILL, the ones that serve connections too."""
         if self._process:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            pid = self._process.pid
+            children = Path(f"/proc/{pid}/task/{pid}/children")
+            all_of_them = [pid, *map(int, children.read_text().split())] if children.exists() else [pid]
+            for each in all_of_them:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
