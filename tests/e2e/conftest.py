@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from hostile import write_spies
 from local_airflow import LocalAirflow
 
 # A secret of the platform. Nothing that this package writes may hold it.
@@ -106,6 +107,9 @@ def deployment(
     shutil.copytree(PROJECT / "days", home / "dags" / "week")
     for file in (home / "dags" / "week").rglob("*.*"):
         file.write_text(file.read_text().replace("name: days", "name: week").replace("days.", "week."))
+    write_spies(home / "dags" / "spies" / "assets", CANARY, name="spies.{}")
+    days = (PROJECT / "days" / "pipeline.yml").read_text()
+    (home / "dags" / "spies" / "pipeline.yml").write_text(days.replace("name: days", "name: spies"))
     late = {"conn_type": "duckdb", "host": str(home / "not_yet" / "late.duckdb"), "login": CANARY}
     settings = {
         "AIRFLOW_CONN_LATE": json.dumps(late),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import duckdb
@@ -223,10 +224,21 @@ def test_a_load_that_failed_loads_its_kept_file_when_it_is_cleared_alone(deploym
 
 
 def test_no_secret_of_the_platform_stands_in_anything_that_was_written(deployment):
-    """Logs, the metadata database with XCom and serialized DAGs, staged files, warehouse, scratch: everything."""
+    """Logs, the metadata database with XCom and serialized DAGs, staged files, warehouse, scratch: everything.
+
+    Assets looked for it as well, in all processes: one that went well, one that failed, one that crashed.
+    """
     deployment.unpause("days")
-    run = deployment.trigger("days", "2026-03-06")
+    deployment.unpause("spies")
+    run, spies = deployment.trigger("days", "2026-03-06"), deployment.trigger("spies", "2026-03-06")
     assert set(deployment.finished("days", run).values()) == {"success"}
+    states = deployment.finished("spies", spies, seconds=240)
+    expected = {"well": "success", "badly": "failed", "crashing": "failed"}
+    assert {end: states[f"spies__{end}.run"] for end in expected} == expected
+    for end in expected:
+        text = deployment.airflow.log("spies", spies, f"spies__{end}.run")
+        assert {*re.findall(r"found (.*?) end", text)} == {"[]"}, end
+    assert "SIGSEGV" in deployment.airflow.log("spies", spies, "spies__crashing.run")
     files = [path for path in deployment.airflow.home.rglob("*") if path.is_file()]
     assert any(path.name == "airflow.db" for path in files)
     assert any("task_id=days__appended.run" in str(path) for path in files)

@@ -37,10 +37,12 @@ def main() -> None:
     limits = {name: int(value) for name, _, value in (each.partition("=") for each in sys.argv[3].split(",") if each)}
     os.set_inheritable(control, False)
     environment = _environment()
+    # Opened before the folder of devices becomes another one.
+    nowhere = os.open(os.devnull, os.O_RDWR)
     try:
         if kernel.LINUX:
             kernel.set_subreaper(True)
-        apart = _go_apart(_view(control), control, for_command)
+        apart = _go_apart(_view(control), control, for_command, nowhere)
         if kernel.LINUX:
             kernel.drop_privileges()
         if apart:
@@ -56,7 +58,7 @@ def main() -> None:
     except OSError as error:
         say(control, f"refused {error.strerror}")
         return
-    _step_back(for_command)
+    _step_back(for_command, nowhere)
     keeper = Keeper(control, limits, pid, wake)
     keeper.keep()
     keeper.tell()
@@ -64,7 +66,7 @@ def main() -> None:
     os._exit(0)
 
 
-def _go_apart(view: str, control: int, for_command: list[int]) -> bool:
+def _go_apart(view: str, control: int, for_command: list[int], nowhere: int) -> bool:
     """Go into the namespaces that a view asks for.
 
     A process cannot go into another namespace of processes, only be born there. So the first one of that goes on with
@@ -86,19 +88,18 @@ def _go_apart(view: str, control: int, for_command: list[int]) -> bool:
     first = os.fork()
     if first:
         kernel.drop_privileges()
-        _step_back(for_command)
+        _step_back(for_command, nowhere)
         namespaces.stand_by(first, wake, control)
     kernel.die_with_parent(_signal.SIGKILL)
     show(files)
     return True
 
 
-def _step_back(for_command: list[int]) -> None:
+def _step_back(for_command: list[int], nowhere: int) -> None:
     """Let go of what is the command's, and let nobody look into this process."""
     for fd in for_command:
         os.close(fd)
     # What is written there is the command's, and so is the end of it.
-    nowhere = os.open(os.devnull, os.O_RDWR)
     for fd in (1, 2):
         os.dup2(nowhere, fd)
     if kernel.LINUX:

@@ -259,6 +259,11 @@ def test_an_exception_in_the_worker_ends_everything(marker):
     assert marked(marker) == []
 
 
+def test_every_start_is_one():
+    for _ in range(20):
+        assert run_contained(["/bin/true"], env={}, cwd=Path("/"), child=Child()).returncode == 0
+
+
 def test_what_is_left_running_is_named(marker):
     with contain(MANY, marker) as contained:
         end = contained.wait()

@@ -13,9 +13,9 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hostile import write_spies
 
 import airflow_materialize
-from airflow_materialize.execution import probe
 from airflow_materialize.execution.containment import Child, run_contained
 from airflow_materialize.execution.isolation import refusal_of_namespaces
 from airflow_materialize.execution.view import View
@@ -24,8 +24,6 @@ from airflow_materialize.execution.warden import kernel, landlock
 pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="other systems have no such privileges")
 
 NOBODY = 65534
-PROBE = Path(probe.__file__).read_text().partition('"""\n')[2]
-ENDS = {"well": "return [{'a': 1}]", "badly": "raise ValueError('no')", "crashing": "os.kill(os.getpid(), 11)"}
 WORKER = """
 import json, os, sys
 from airflow_materialize import materialize
@@ -71,8 +69,9 @@ class Machine:
         (self.shop / "assets").mkdir(parents=True)
         (self.shop / "pipeline.yml").write_text("name: shop\ndefault_connections: {duckdb: warehouse}\n")
         (self.shop / "requirements.txt").touch()
-        for name, then in ENDS.items():
-            self.write(name, then)
+        # At `process` files are open to an asset, so it looks at none but those that the run itself made.
+        folders = [self.folder, "/run"] if self.isolation == "namespaces" else [self.shop]
+        write_spies(self.shop / "assets", self.word, folders)
         for path in [self.folder, *self.folder.rglob("*")]:
             os.chown(path, self.user, -1)
         beside = subprocess.Popen(["sleep", "600"], env={"A": self.word}, user=self.user)
@@ -81,16 +80,6 @@ class Machine:
         finally:
             beside.kill()
             beside.wait()
-
-    def write(self, name: str, then: str) -> None:
-        # At `process` files are open to an asset, so it looks at none but those that the run itself made.
-        folders = [self.folder, "/run"] if self.isolation == "namespaces" else [self.shop]
-        halves = f"{self.word[:20]!r} + {self.word[20:]!r}"
-        (self.shop / "assets" / f"{name}.py").write_text(
-            f'"""@bruin\nname: {name}\nmaterialization: {{type: table}}\n@bruin"""\n{PROBE}\n'
-            f"def materialize():\n    found = look(({halves}).encode(), range(os.getppid() - 3, os.getpid()),"
-            f" {[*map(str, folders)]})\n    print('found', json.dumps(found), 'end')\n    {then}\n"
-        )
 
     def work(self, *arguments: str, secret: str) -> subprocess.CompletedProcess[str]:
         python = sys.executable if self.user == 0 else world_python()
