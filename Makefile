@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+HEADERS := apt-get install default-libmysqlclient-dev pkg-config gcc, then: rm .venv/.ready && make .venv/.ready
 
 .PHONY: demo test lint bench faults reference clean
 
@@ -42,4 +43,6 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^uv==' constraints.txt); }
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev -e '.[postgres,sqlite]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[mysql]' 2>.venv/mysql.log || \
+		echo "mysqlclient does not build, so tests of MySQL are skipped (.venv/mysql.log). What it needs: $(HEADERS)"
 	@touch $@

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from databases import PostgresDatabase, databases
+from databases import Database, databases
 
 
 @pytest.fixture(scope="session")
@@ -23,14 +23,14 @@ def _no_configuration_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def module_database() -> Iterator[Callable[[str], PostgresDatabase]]:
+def module_database() -> Iterator[Callable[[str], Database]]:
     """A database for each kind of server, for all tests of a module; dropped behind the last of them."""
     with databases() as database:
         yield database
 
 
 @pytest.fixture
-def empty_database(module_database: Callable[[str], PostgresDatabase]) -> Callable[[str], str]:
+def empty_database(module_database: Callable[[str], Database]) -> Callable[[str], str]:
     """The URL of an empty database on a kind of server."""
 
     def url(kind: str) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from servers import own_server
 
 
 def missing(what: str) -> None:
@@ -49,7 +56,51 @@ class PostgresDatabase:
         self._server.close()
 
 
-SERVERS: dict[str, Callable[[str], PostgresDatabase]] = {
+class MySQLDatabase:
+    """A database on a MariaDB server of these tests alone: a schema is a database there, and tests call theirs `raw`."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            server = _mariadb()
+            from MySQLdb import connect
+        except (FileNotFoundError, ImportError) as error:
+            missing(f"no MariaDB or no driver: {error}")
+        self.url, self.name = f"{server}/{name}", name
+        self._server = connect(host="127.0.0.1", port=urlsplit(server).port, user="root", autocommit=True)
+
+    def _run(self, statement: str) -> list[tuple[str, ...]]:
+        with self._server.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def empty(self) -> None:
+        """Drop all that stands on the server, and make the database anew."""
+        own = {"information_schema", "mysql", "performance_schema", "sys"}
+        for (database,) in self._run("SHOW DATABASES"):
+            if database not in own:
+                quoted = database.replace("`", "``")
+                self._run(f"DROP DATABASE `{quoted}`")
+        self._run(f"CREATE DATABASE `{self.name}`")
+
+    def drop(self) -> None:
+        self._server.close()
+
+
+@cache
+def _mariadb() -> str:
+    """Start a server that ends with this process, and return its URL. What it writes need not outlive the power."""
+    memory = Path("/dev/shm")
+    folder = tempfile.mkdtemp(prefix="mariadb-", dir=memory if os.access(memory, os.W_OK) else None)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    server = ExitStack()
+    atexit.register(server.close)
+    return server.enter_context(own_server("mysql", Path(folder))).url.rpartition("/")[0]
+
+
+Database = PostgresDatabase | MySQLDatabase
+
+SERVERS: dict[str, Callable[[str], Database]] = {
+    "mysql": MySQLDatabase,
     "postgres": lambda name: PostgresDatabase(
         os.environ.get("TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432"), name
     ),
@@ -58,11 +109,11 @@ SERVERS: dict[str, Callable[[str], PostgresDatabase]] = {
 
 
 @contextmanager
-def databases() -> Iterator[Callable[[str], PostgresDatabase]]:
-    made: dict[str, PostgresDatabase] = {}
+def databases() -> Iterator[Callable[[str], Database]]:
+    made: dict[str, Database] = {}
     with ExitStack() as stack:
 
-        def database(kind: str) -> PostgresDatabase:
+        def database(kind: str) -> Database:
             if kind not in made:
                 made[kind] = SERVERS[kind](f"test_{uuid.uuid4().hex[:12]}")
                 stack.callback(made[kind].drop)

@@ -54,7 +54,7 @@ class Subject:
     @property
     def text(self) -> str:
         """The column as text."""
-        return f"CAST({self.column} AS {exp.DataType.build('text').sql(self.session.dialect)})"
+        return self.session.as_text(self.column)
 
     @property
     def truth(self) -> str:

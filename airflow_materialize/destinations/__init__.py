@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MODULES = {
     "duckdb": "airflow_materialize.destinations.duckdb",
+    "mysql": "airflow_materialize.destinations.mysql",
     "postgres": "airflow_materialize.destinations.postgres",
     "sqlite": "airflow_materialize.destinations.sqlite",
 }

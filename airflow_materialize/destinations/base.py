@@ -100,6 +100,10 @@ class Session(Tables):
     def arrow_types(self, table: Table) -> dict[str, pa.DataType]:
         """Return the Arrow type that holds what each column of an existing table holds."""
 
+    def collations(self, table: Table) -> dict[str, str]:  # noqa: ARG002
+        """Return the collations of a table's columns where they are not the database's own choice."""
+        return {}
+
     def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: ARG002
         """Whether the database itself keeps any two rows from having the same values in exactly these columns."""
         return False
@@ -121,6 +125,10 @@ class Session(Tables):
         Raises:
             MaterializeError: There is none.
         """
+
+    def key_type(self, arrow_type: pa.DataType) -> str:
+        """Return the type of a column that is part of a primary key."""
+        return self.column_type(arrow_type)
 
     def bind(self, scalar: pa.Scalar[Any]) -> Any:
         """Return one value as a parameter that compares with a column of its `column_type`."""
@@ -260,5 +268,13 @@ def for_connection(connection: Connection) -> Destination:
             hint=f"one of: {', '.join(sorted(MODULES))}",
             unchanged="any table",
         )
-    import_module(MODULES[connection.conn_type])
+    try:
+        import_module(MODULES[connection.conn_type])
+    except ImportError as error:
+        raise MaterializeError(
+            f"Connection {connection.conn_id!r} has the type {connection.conn_type!r}, whose driver is not installed:"
+            f" {error}",
+            hint=f"pip install 'airflow-materialize[{connection.conn_type}]'; docs/destinations says what it needs",
+            unchanged="any table",
+        ) from error
     return _KNOWN[connection.conn_type](connection)

@@ -23,12 +23,13 @@ class Statement:
         parameters: Values to bind.
         counts: What the rows that it touches are to the report: `replaced` ones are deleted to be inserted again. A
             statement that counts as `merged` is a query of one row: how many it updated, and how many it inserted.
-            One that counts as `upserted` does both, and touches each new row and those that it changes.
+            One that counts as `upserted` does both, and touches each new row and those that it changes; the latter
+            twice where it counts as `upserted twice`.
     """
 
     sql: str
     parameters: tuple[Any, ...] = ()
-    counts: Literal["", "deleted", "updated", "replaced", "inserted", "merged", "upserted"] = ""
+    counts: Literal["", "deleted", "updated", "replaced", "inserted", "merged", "upserted", "upserted twice"] = ""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ class Spelling(ABC):
     dialect: ClassVar[str]
     """sqlglot's name of the dialect."""
 
+    committing: ClassVar[frozenset[str]] = frozenset()
+    """First words of statements that commit what came before them, whatever the transaction."""
+
     def quote(self, identifier: str) -> str:
         """Return one name as a quoted identifier.
 
@@ -119,6 +122,14 @@ class Spelling(ABC):
         """
         listed = ", ".join(f"{name} = {value}" for name, value in changes.items())
         return f"UPDATE {target} AS target SET {listed} FROM {staging} AS source WHERE {condition}"  # noqa: S608
+
+    def as_text(self, sql: str) -> str:
+        """Return the text of an expression's value."""
+        return f"CAST({sql} AS VARCHAR)"
+
+    def table_id(self, table: Table) -> str:
+        """Return what two names have in common that the database takes for one table."""
+        return self.fold(str(table))
 
     def text(self, value: str) -> str:
         """Return a text as a literal."""

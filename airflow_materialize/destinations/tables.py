@@ -1,5 +1,7 @@
 """How a database's tables are made and changed, in SQL that most databases share."""
 
+# ruff: noqa: S608  # Names are quoted by the session.
+
 from __future__ import annotations
 
 from abc import abstractmethod
@@ -48,7 +50,7 @@ class Tables(Spelling):
     def create_view(self, view: Table, table: Table, columns: Sequence[str]) -> None:
         """Create a view of these columns of a table, in place of the one that may be there."""
         listed = ", ".join(map(self.quote, columns))
-        query = f"SELECT {listed} FROM {self.name_of(table)}"  # noqa: S608
+        query = f"SELECT {listed} FROM {self.name_of(table)}"
         self.execute(f"CREATE OR REPLACE VIEW {self.name_of(view)} AS {query}")
 
     def drop_view(self, view: Table) -> None:
@@ -73,6 +75,24 @@ class Tables(Spelling):
 
     def end_swap(self, table: Table, filled: Table) -> None:
         """Put the table that `swap` returned, and that has its rows now, in the place of `table`."""
+
+    def announce(self, ledger: Table, row: Mapping[str, Any]) -> None:
+        """Hear of the row that is written into the ledger next, behind all other changes.
+
+        A database whose transactions hold no changes of tables puts what `swap` prepared in place here.
+        """
+
+    def keep_last(self, staging: Table, keys: Sequence[str], position: str) -> int:
+        """Remove the staged rows that have a later one of the same key, and return how many they were.
+
+        Args:
+            staging: The staging table.
+            keys: The columns of the key.
+            position: The column with each row's number in the file.
+        """
+        name, place = self.name_of(staging), self.quote(position)
+        last = f"SELECT max({place}) FROM {name} GROUP BY {', '.join(map(self.quote, keys))}"
+        return self.execute(f"DELETE FROM {name} WHERE {place} NOT IN ({last})")
 
     def add_column(self, table: Table, name: str, definition: str) -> None:
         """Add a column to a table. Rows that are there get its default."""

@@ -59,7 +59,11 @@ def create_staging(session: Session, table: Table, columns: Sequence[StagedColum
     Raises:
         MaterializeError: The database does not know a collation.
     """
-    definitions = {column.name: session.definition(column.sql, collation=column.collation) for column in columns}
+    there = session.collations(table)
+    definitions = {
+        column.name: session.definition(column.sql, collation=column.collation or there.get(column.name, ""))
+        for column in columns
+    }
     try:
         return session.create_staging(definitions, keys)
     except StatementError as error:

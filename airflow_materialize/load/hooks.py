@@ -32,14 +32,20 @@ class Hook:
     sql: str
 
 
-def read_hooks(plan: RunPlan, dialect: str) -> tuple[tuple[Hook, ...], tuple[Hook, ...]]:
+def read_hooks(plan: RunPlan, session: Session) -> tuple[tuple[Hook, ...], tuple[Hook, ...]]:
     """Return the hooks that run before a load and those that run after it.
 
     Raises:
         MaterializeError: One is not a single statement, or one that a load's transaction does not survive.
     """
-    pre = tuple(_read(f"hooks.pre[{index}]", text, dialect) for index, text in enumerate(plan.hooks_pre))
-    return pre, tuple(_read(f"hooks.post[{index}]", text, dialect) for index, text in enumerate(plan.hooks_post))
+    pre = tuple(
+        _read(f"hooks.pre[{index}]", text, session.dialect, frozenset()) for index, text in enumerate(plan.hooks_pre)
+    )
+    post = tuple(
+        _read(f"hooks.post[{index}]", text, session.dialect, session.committing)
+        for index, text in enumerate(plan.hooks_post)
+    )
+    return pre, post
 
 
 def run_hooks(session: Session, hooks: Sequence[Hook]) -> None:
@@ -58,13 +64,19 @@ def run_hooks(session: Session, hooks: Sequence[Hook]) -> None:
             raise
 
 
-def _read(place: str, text: str, dialect: str) -> Hook:
+def _read(place: str, text: str, dialect: str, committing: frozenset[str]) -> Hook:
     statement = one_statement(text, dialect, place, hint="one statement; each further one is a hook of its own")
     first = statement.words[0].casefold()
     if first in _TRANSACTION:
         raise MaterializeError(
             f"{place} begins with {first.upper()}, which has no place in the transaction of a load",
             hint="the load begins and commits by itself; leave it out",
+        )
+    if first in committing and "temporary" not in map(str.casefold, statement.words[:4]):
+        raise MaterializeError(
+            f"{place} begins with {first.upper()}, which commits by itself in {dialect}: a load that fails could not be"
+            " taken back",
+            hint="let it run under hooks.pre, before the first row is written",
         )
     if any(LEDGER_TABLE in word.casefold() for word in statement.words):
         raise MaterializeError(

@@ -122,7 +122,7 @@ def check_keys(session: Session, staging: Table, keys: Keys) -> None:
     if not keys.primary:
         return
     name, quoted = session.name_of(staging), [session.quote(key) for key in keys.primary]
-    listed, texts = ", ".join(quoted), ", ".join(f"CAST({column} AS VARCHAR)" for column in quoted)
+    listed, texts = ", ".join(quoted), ", ".join(map(session.as_text, quoted))
     is_null = " OR ".join(f"{column} IS NULL" for column in quoted)
     [(nulls,)] = session.rows(f"SELECT count(*) FROM {name} WHERE {is_null}")
     if nulls and not keys.matches_null:
@@ -153,7 +153,7 @@ def check_bounds(session: Session, staging: Table, plan: RunPlan, keys: Keys) ->
         return
     key = session.quote(keys.incremental)
     outside = f"{key} IS NULL OR {key} < ? OR {key} >= ?"
-    reach = f"count(*), CAST(min({key}) AS VARCHAR), CAST(max({key}) AS VARCHAR)"
+    reach = f"count(*), {session.as_text(f'min({key})')}, {session.as_text(f'max({key})')}"
     query = f"SELECT {reach} FROM {session.name_of(staging)} WHERE {outside}"
     [(count, low, high)] = session.rows(query, keys.bounds)
     if count:
@@ -163,21 +163,6 @@ def check_bounds(session: Session, staging: Table, plan: RunPlan, keys: Keys) ->
             f" [{plan.interval.start.isoformat()}, {plan.interval.end.isoformat()}): {keys.incremental} is {reached}",
             hint="return the interval's rows only, or use delete_by: values",
         )
-
-
-def keep_last(session: Session, staging: Table, keys: Keys, position: str) -> int:
-    """Remove the staged rows that have a later one of the same key, and return how many they were.
-
-    Args:
-        session: An open session.
-        staging: The staging table.
-        keys: The primary key.
-        position: The column with each row's number in the file.
-    """
-    name, place = session.name_of(staging), session.quote(position)
-    listed = ", ".join(session.quote(key) for key in keys.primary)
-    last = f"SELECT max({place}) FROM {name} GROUP BY {listed}"
-    return session.execute(f"DELETE FROM {name} WHERE {place} NOT IN ({last})")
 
 
 def null_keys(session: Session, staging: Table, keys: Keys) -> frozenset[str]:

@@ -101,7 +101,7 @@ class Ledger:
         self._session = session
         self._place = Table(TABLE, target.schema, target.catalog)
         self._name = session.name_of(self._place)
-        self.target = session.fold(str(target))
+        self.target = session.table_id(target)
 
     def create(self) -> None:
         """Create the ledger, and the schema that it is in, where they are missing.
@@ -118,7 +118,7 @@ class Ledger:
             columns = self._session.columns(self._place)
         if columns is None:
             types = {name: self._session.column_type(kind) for name, kind in _COLUMNS.items()}
-            types["load_key"] += " PRIMARY KEY"
+            types["load_key"] = f"{self._session.key_type(pa.string())} PRIMARY KEY"
             self._session.create_table(self._place, types)
             return
         missing = sorted(_COLUMNS.keys() - columns.keys())
@@ -164,8 +164,10 @@ class Ledger:
 
     def write(self, entry: Entry) -> None:
         """Write one load in place of its earlier attempts."""
+        row = {name: self._session.bind(pa.scalar(getattr(entry, name), kind)) for name, kind in _COLUMNS.items()}
+        self._session.announce(self._place, row)
         self._session.execute(f"DELETE FROM {self._name} WHERE {self._equal('load_key')}", [entry.load_key])
-        values = [self._session.bind(pa.scalar(getattr(entry, name), kind)) for name, kind in _COLUMNS.items()]
+        values = [*row.values()]
         marks = ", ".join("?" * len(values))
         self._session.execute(f"INSERT INTO {self._name} ({self._listed(list(_COLUMNS))}) VALUES ({marks})", values)
 

@@ -16,7 +16,7 @@ from airflow_materialize.load.changes import SchemaPlan
 from airflow_materialize.load.creation import apply_schema, create_staging
 from airflow_materialize.load.direct import load_directly, needs_no_staging
 from airflow_materialize.load.hooks import read_hooks, run_hooks
-from airflow_materialize.load.keys import check_bounds, check_keys, find_keys, keep_last
+from airflow_materialize.load.keys import check_bounds, check_keys, find_keys
 from airflow_materialize.load.ledger import TABLE as LEDGER_TABLE
 from airflow_materialize.load.ledger import Attempt, Entry, Ledger, new_entry
 from airflow_materialize.load.no_data import load_nothing
@@ -111,7 +111,7 @@ class _Load:
         self.session.lock(self.table)
         if done := self._decided(ledger):
             return replace(done, checks=before_commit(self.session, self.table) if before_commit else None)
-        before, after = read_hooks(self.plan, self.session.dialect)
+        before, after = read_hooks(self.plan, self.session)
         ledger.create()
         is_new = self.session.kind(self.table) == ""
         run_hooks(self.session, before)
@@ -213,7 +213,7 @@ class _Load:
         staged = count_rows(session, staging)
         if staged != self.source.rows:
             raise MaterializeError(f"{staged} rows were staged, and the file says {self.source.rows}")
-        doubled = keep_last(session, staging, keys, columns[-1].name) if keys.last else 0
+        doubled = session.keep_last(staging, keys.primary, columns[-1].name) if keys.last else 0
         if doubled:
             self.say(f"{self.table}: {doubled} rows of the result gave way to a later one of the same key")
         check_keys(session, staging, keys)

@@ -147,7 +147,7 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
         MaterializeError: The counts do not add up. Rolled back, nothing has changed.
     """
     history = STRATEGIES[strategy].history
-    counted = {"deleted": 0, "updated": 0, "replaced": 0, "inserted": 0, "upserted": 0, "": 0}
+    counted = {"deleted": 0, "updated": 0, "replaced": 0, "inserted": 0, "upserted": 0, "upserted twice": 0, "": 0}
     statements = statements_for(strategy, session, publication)
     counts_itself = any(statement.counts == "merged" for statement in statements)
     matched = 0
@@ -162,8 +162,9 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
         [(current,)] = session.rows(current_rows(session, publication))
         _check(current == rows, publication, f"{current} rows are current, and the result has {rows}")
         return Counts(updated=counted["updated"], inserted=counted["inserted"])
-    if any(statement.counts == "upserted" for statement in statements):
-        new, touched = rows - matched, counted["upserted"]
+    if any(statement.counts.startswith("upserted") for statement in statements):
+        new = rows - matched
+        touched = counted["upserted"] or (counted["upserted twice"] + new) // 2
         _check(new <= touched <= rows, publication, f"{touched} rows came of {rows}, and {new} were new")
         return Counts(updated=touched - new, inserted=new)
     if not publication.keys:

@@ -77,7 +77,7 @@ def plan_empty_table(session: Session, asset: Asset) -> SchemaPlan | None:
         if kind is None:
             return None
         arrow = session.storable(kind)
-        columns.append(StagedColumn(None, session.spelled(column.name), arrow, session.column_type(arrow)))
+        columns.append(StagedColumn(None, session.spelled(column.name), arrow, _sql_type(session, column, arrow)))
     columns += history_columns(session, asset, {}) if columns else []
     declared = {session.fold(column.name): column for column in asset.columns}
     return SchemaPlan(tuple(columns), SchemaDiff(created=True), declared=declared) if columns else None
@@ -217,7 +217,7 @@ class _Matching:
             else:
                 arrow, length, enforced = self.session.storable(arrow_field.type), None, None
             return StagedColumn(
-                index, name, arrow, self.session.column_type(arrow), enforced, length,
+                index, name, arrow, _sql_type(self.session, declared, arrow), enforced, length,
                 secret=bool(declared and declared.sensitive),
                 required=bool(declared and not declared.nullable) or folded == self.moment,
                 collation=collation_of(declared, arrow_field.type if enforced is None else arrow),
@@ -266,3 +266,7 @@ class _Matching:
                 hint="on_schema_change: evolve adds it, ignore leaves it out",
             )
         return column.name
+
+
+def _sql_type(session: Session, declared: Column | None, arrow: pa.DataType) -> str:
+    return session.key_type(arrow) if declared and declared.primary_key else session.column_type(arrow)

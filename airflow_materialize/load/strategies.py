@@ -191,7 +191,7 @@ def matched_rows(session: Session, publication: Publication) -> str:
 def unreached_rows(session: Session, publication: Publication) -> str:
     """Return the query of the keys, as texts, that both have in rows for which the predicate does not hold."""
     target, staging = session.name_of(publication.target), session.name_of(publication.staging)
-    keys = ", ".join(f"CAST(target.{session.quote(key)} AS VARCHAR)" for key in publication.keys)
+    keys = ", ".join(session.as_text(f"target.{session.quote(key)}") for key in publication.keys)
     joined = f"{target} AS target JOIN {staging} AS source ON {same_key(session, publication)}"
     return f"SELECT DISTINCT {keys} FROM {joined} WHERE CASE WHEN {publication.predicate} THEN 0 ELSE 1 END = 1"
 

@@ -54,8 +54,11 @@ def hide_view(session: Session, table: Table, diff: SchemaDiff) -> None:
 
 def show_view(session: Session, table: Table, diff: SchemaDiff) -> None:
     """Let the view have the columns that the table below it has now."""
-    if table.view and (diff or session.kind(_view(table)) == ""):
-        session.create_view(_view(table), table, list(session.columns(table) or ()))
+    if not table.view:
+        return
+    names = list(session.columns(table) or ())
+    if diff or list(session.columns(_view(table)) or ()) != names:
+        session.create_view(_view(table), table, names)
 
 
 def _view(table: Table) -> Table:

@@ -79,6 +79,22 @@ class Warehouse:
         """The name of an asset's table as people write it in SQL."""
         return name if self.destination.capabilities.schemas else f'"{name}"'
 
+    def sql(self, text: str) -> str:
+        """Return a statement of a test as this kind of database writes it."""
+        if self.kind != "mysql":
+            return text
+        text = text.replace("AS VARCHAR", "AS CHAR").replace('"', "`").replace("BOOLEAN", "TINYINT(1)")
+        return (
+            text.replace(" TIMESTAMP", " DATETIME(6)")
+            .replace(" VARCHAR ", " VARCHAR(99) ")
+            .replace(" VARCHAR)", " VARCHAR(99))")
+        )
+
+    @property
+    def caseless(self) -> str:
+        """A collation in which a text and its capitals are equal."""
+        return {"mysql": "utf8mb4_general_ci"}.get(self.kind, "NOCASE")
+
     @property
     def default_schema(self) -> str:
         """The schema of names without one, with its dot; empty where there are no schemas."""
@@ -146,7 +162,7 @@ class Warehouse:
 
     def rows(self, name: str = "raw.orders", columns: str = "*") -> list[tuple[Any, ...]]:
         with self.destination.session(read_only=True) as session:
-            found = session.rows(f"SELECT {columns} FROM {session.name_of(self.table(name))}")
+            found = session.rows(f"SELECT {self.sql(columns)} FROM {session.name_of(self.table(name))}")
         return sorted(found, key=repr)
 
     def types(self, name: str = "raw.orders") -> dict[str, str] | None:
@@ -171,7 +187,7 @@ class Warehouse:
             name = session.name_of(self.table())
             indexed = name if self.destination.capabilities.schemas else session.quote("raw.orders")
             for statement in statements:
-                session.execute(statement.replace("{t}", name).replace("{i}", indexed))
+                session.execute(self.sql(statement).replace("{t}", name).replace("{i}", indexed))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_a_column_that_must_not_be_null_is_created_so(warehouse):
 def test_no_data_creates_the_columns_as_declared(warehouse):
     columns = [
         {"name": "id", "type": "bigint", "nullable": False},
-        {"name": "v", "type": "varchar", "default": "'x'", "collation": "NOCASE"},
+        {"name": "v", "type": "varchar", "default": "'x'", "collation": warehouse.caseless},
     ]
     warehouse.load_nothing(columns=columns)
     warehouse.run("INSERT INTO {t} (id) VALUES (1)")
@@ -112,7 +112,8 @@ def test_today_and_now_are_defaults_in_utc(warehouse, kind, default):
     columns = ["id", {"name": "moment", "type": kind, "default": default}]
     warehouse.load({"id": [1]}, columns=columns)
     warehouse.run("INSERT INTO {t} (id) VALUES (2)")
-    near = "strftime('%Y-%m-%d', 'now')" if warehouse.kind == "sqlite" else "CAST(now() AT TIME ZONE 'UTC' AS DATE)"
+    own = {"sqlite": "strftime('%Y-%m-%d', 'now')", "mysql": "utc_date()"}
+    near = own.get(warehouse.kind, "CAST(now() AT TIME ZONE 'UTC' AS DATE)")
     day = "substr(CAST(moment AS VARCHAR), 1, 10)"
     assert warehouse.rows(columns=f"id, {day} = CAST({near} AS VARCHAR)") == [(1, True), (2, True)]
     typed = {"timestamp": pa.timestamp("us", "UTC"), "timestamp_ntz": pa.timestamp("us"), "date": pa.date32()}
@@ -158,7 +159,7 @@ def test_a_merge_gives_new_rows_the_default_and_leaves_the_others(warehouse):
 def test_a_column_widens_beside_columns_with_rules(warehouse):
     columns = [
         {"name": "id", "nullable": False},
-        {"name": "v", "type": "varchar", "default": "'x'", "collation": "NOCASE"},
+        {"name": "v", "type": "varchar", "default": "'x'", "collation": warehouse.caseless},
     ]
     warehouse.load({"id": [1], "n": [1]}, "append", columns=columns)
     warehouse.load({"id": [2], "n": [1.5]}, "append", columns=columns)
@@ -168,7 +169,7 @@ def test_a_column_widens_beside_columns_with_rules(warehouse):
 
 
 def test_texts_with_a_collation_compare_by_it(warehouse):
-    keys = [{"name": "name", "primary_key": True, "collation": "NOCASE"}]
+    keys = [{"name": "name", "primary_key": True, "collation": warehouse.caseless}]
     warehouse.load({"name": ["Ann", "Bob"], "v": [1, 2]}, "merge", columns=keys)
     warehouse.load({"name": ["ANN", "cyd"], "v": [3, 4]}, "merge", columns=keys)
     assert sorted((name.lower(), v) for name, v in warehouse.rows()) == [("ann", 3), ("bob", 2), ("cyd", 4)]
@@ -189,5 +190,7 @@ def test_an_unknown_collation_is_named_with_its_column(warehouse):
 
 
 def test_a_collation_is_for_texts(warehouse):
-    with pytest.raises(MaterializeError, match="'v': its collation NOCASE is for texts, and it holds int64"):
-        warehouse.load({"v": [1]}, columns=[{"name": "v", "collation": "NOCASE"}])
+    with pytest.raises(
+        MaterializeError, match=f"'v': its collation {warehouse.caseless} is for texts, and it holds int64"
+    ):
+        warehouse.load({"v": [1]}, columns=[{"name": "v", "collation": warehouse.caseless}])

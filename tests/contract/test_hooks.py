@@ -11,6 +11,10 @@ def table(warehouse, name="raw.orders"):
     return warehouse.written(name)
 
 
+def joined(warehouse, text, value):
+    return f"CONCAT('{text}', {value})" if warehouse.kind == "mysql" else f"'{text}' || {value}"
+
+
 @pytest.fixture
 def orders(warehouse):
     """A table with one row, beside a table for notes."""
@@ -26,9 +30,9 @@ def note(warehouse, query):
 def test_hooks_run_before_the_first_change_and_after_the_last_row(warehouse, orders):
     warehouse.load(
         {"id": [2, 3]},
-        hooks_pre=(note(warehouse, f"'before: ' || count(*) FROM {orders}"),),
+        hooks_pre=(note(warehouse, f"{joined(warehouse, 'before: ', 'count(*)')} FROM {orders}"),),
         hooks_post=(
-            note(warehouse, f"'after: ' || count(*) FROM {orders}"),
+            note(warehouse, f"{joined(warehouse, 'after: ', 'count(*)')} FROM {orders}"),
             note(warehouse, "'and then';  -- the last"),
         ),
     )
@@ -40,7 +44,7 @@ def test_a_hook_may_make_the_table_and_clean_up_after_the_load(warehouse):
     report = warehouse.load(
         {"id": [1, 2]},
         "append",
-        hooks_pre=(f"CREATE TABLE IF NOT EXISTS {name} (id BIGINT CHECK (id < 9), made VARCHAR DEFAULT 'by hand')",),
+        hooks_pre=(f"CREATE TABLE IF NOT EXISTS {name} (id BIGINT CHECK (id < 9), made VARCHAR(9) DEFAULT 'by hand')",),
         hooks_post=(f"DELETE FROM {name} WHERE id = 1",),
     )
     assert warehouse.rows() == [(2, "by hand")]
@@ -120,7 +124,10 @@ def test_a_table_that_a_hook_drops_before_the_load_is_made_anew(warehouse, order
 
 @pytest.mark.parametrize("change", ["DROP TABLE {t}", "ALTER TABLE {t} RENAME TO elsewhere"])
 def test_a_load_whose_table_is_gone_after_its_hooks_is_taken_back(warehouse, orders, change):
-    with pytest.raises(MaterializeError, match="After hooks.post there is no table raw.orders"):
+    match = "After hooks.post there is no table raw.orders"
+    if warehouse.kind == "mysql":
+        match = r"hooks.post\[0\] begins with (DROP|ALTER), which commits by itself"
+    with pytest.raises(MaterializeError, match=match):
         warehouse.load({"id": [2]}, "append", hooks_post=(change.replace("{t}", orders),))
     assert warehouse.rows() == [(1,)]
 

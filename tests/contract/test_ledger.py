@@ -198,7 +198,7 @@ def test_a_ledger_that_is_not_ours_is_refused(warehouse):
     name = warehouse.ledger_name
     if warehouse.destination.capabilities.schemas:
         warehouse.run("CREATE SCHEMA raw")
-    warehouse.run(f"CREATE TABLE {name} (load_key VARCHAR)")
+    warehouse.run(f"CREATE TABLE {name} (load_key VARCHAR(64))")
     with pytest.raises(MaterializeError, match="The ledger .*_materialize_loads lacks the columns"):
         warehouse.load({"id": [1]})
 

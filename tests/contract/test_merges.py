@@ -210,7 +210,7 @@ def test_rows_that_stay_the_same_are_not_touched(warehouse, unique, variant):
 
 @pytest.mark.parametrize("unique", ["", "index"])
 def test_texts_that_only_their_collation_takes_for_equal_are_changes(warehouse, unique):
-    columns = [{"name": "v", "collation": "NOCASE"}]
+    columns = [{"name": "v", "collation": warehouse.caseless}]
     warehouse.load({"id": [1], "v": ["a"]}, columns=columns)
     key_in(warehouse, unique)
     assert merge(warehouse, {"id": [1], "v": ["A"]}, columns).rows_updated == 1

@@ -88,8 +88,8 @@ def test_a_check_that_the_database_refuses_fails_the_load_and_says_why(warehouse
 
 def test_a_column_check_that_the_database_refuses_does_not_pass_for_a_lost_connection(warehouse):
     columns = [POSITIVE, {"name": "t", "checks": [{"name": "pattern", "value": "(?P<a>x)(?=y)"}, {"name": "not_null"}]}]
-    if warehouse.kind == "sqlite":
-        pytest.skip("SQLite takes the patterns of Python, and goes on after a refused statement")
+    if warehouse.kind in {"mysql", "sqlite"}:
+        pytest.skip("it knows this pattern, and goes on after a refused statement")
     with pytest.raises(ChecksFailedError) as caught:
         load(warehouse, {"v": [1], "t": ["a"]}, plan_of(warehouse, columns=columns))
     words = "(?=" if warehouse.kind == "duckdb" else "invalid regular expression"

@@ -156,7 +156,7 @@ KINDS = {
 }  # fmt: skip
 
 
-TITLES = {"duckdb": "DuckDB", "postgres": "PostgreSQL", "sqlite": "SQLite"}
+TITLES = {"duckdb": "DuckDB", "mysql": "MySQL, MariaDB", "postgres": "PostgreSQL", "sqlite": "SQLite"}
 """The destinations as the page calls them."""
 
 
@@ -187,7 +187,25 @@ IN_NANOS = {
     "time64(ns)": NO_NANOS, "timestamp(ns, UTC)": NO_NANOS, "duration(ns)": NO_NANOS, "decimal256(76, 10)": NO_WIDE,
 }  # fmt: skip
 
+NOT_FINITE = Limit(
+    "NaN and infinity are refused", _deep(lambda value: isinstance(value, float) and not math.isfinite(value))
+)
+NO_BYTES = Limit("refused where there are bytes", _deep(lambda value: isinstance(value, bytes)))
+
 LIMITS: dict[str, dict[str, Limit]] = {
+    "mysql": {
+        **IN_NANOS,
+        "timestamp(ns)": NO_NANOS,
+        **dict.fromkeys(("float16", "float32", "float64", "list of float64"), NOT_FINITE),
+        "decimal256(38, 38)": Limit(
+            "refused where a value has more than 30 decimals", lambda value: value != round(value, 30)
+        ),
+        "decimal256(76, 10)": Limit(
+            "refused where a value has more than 65 digits", lambda value: value.copy_abs() >= Decimal(10) ** 55
+        ),
+        "list of binary": NO_BYTES,
+        "month_day_nano_interval": ALL,
+    },
     "duckdb": {
         **IN_NANOS,
         "month_day_nano_interval": Limit(NO_NANOS.words, lambda interval: interval[2] % 1000 != 0),
@@ -202,10 +220,8 @@ LIMITS: dict[str, dict[str, Limit]] = {
         **IN_NANOS,
         "uint64": Limit("refused above 2^63 - 1", lambda value: value >= 2**63),
         **dict.fromkeys(("float16", "float32", "float64"), NO_NAN),
-        "list of float64": Limit(
-            "NaN and infinity are refused", _deep(lambda value: isinstance(value, float) and not math.isfinite(value))
-        ),
-        "list of binary": Limit("refused where there are bytes", _deep(lambda value: isinstance(value, bytes))),
+        "list of float64": NOT_FINITE,
+        "list of binary": NO_BYTES,
         "month_day_nano_interval": ALL,
     },
 }

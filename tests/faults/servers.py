@@ -100,7 +100,10 @@ def _mysql(folder: Path) -> Server:
     if not Path(program).is_file() or not make:
         raise FileNotFoundError("mariadbd and mariadb-install-db")
     data, port = folder / "data", _free_port()
-    me = ["--user=root"] if os.geteuid() == 0 else []
+    # Two that are made at once would meet in the machine's folder for temporary files.
+    own = folder / "tmp"
+    own.mkdir()
+    me = [f"--tmpdir={own}", *(["--user=root"] if os.geteuid() == 0 else [])]
     subprocess.run(
         [make, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", *me],
         check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -62,7 +62,7 @@ def test_a_file_of_something_else_is_named(destination, tmp_path):
 ])  # fmt: skip
 def test_a_pattern_is_searched_anywhere_in_the_text(destination, text, pattern, unmatched):
     with destination.session() as session:
-        session.execute("CREATE TABLE t (v VARCHAR)")
+        session.execute("CREATE TABLE t (v VARCHAR(9))")
         session.execute("INSERT INTO t VALUES (?), (NULL)", [text])
         condition = session.unmatched_pattern(session.quote("v"))
         assert session.rows(f"SELECT count(*) FROM t WHERE {condition}", [pattern]) == [(unmatched,)]
@@ -80,8 +80,9 @@ def test_a_transaction_is_rolled_back_on_any_exception(destination):
         session.execute("CREATE TABLE t (id INTEGER)")
         with pytest.raises(KeyboardInterrupt), session.transaction():  # noqa: PT012
             session.execute("INSERT INTO t VALUES (1)")
-            session.execute("CREATE TABLE u (id INTEGER)")
-            session.execute("DROP TABLE t")
+            if session.changes_roll_back:
+                session.execute("CREATE TABLE u (id INTEGER)")
+                session.execute("DROP TABLE t")
             raise KeyboardInterrupt
         assert session.rows("SELECT * FROM t") == []
         assert session.columns(destination.table("u")) is None
