@@ -66,6 +66,7 @@ class DuckDBSession(DuckDBPublishing):
     def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Any] = _NOTHING) -> None:
         self._connection = connection
         self._settings = settings
+        self._types: dict[str, str] = {}
         # Else a table that does not exist would be looked for among the variables of the calling Python code.
         self.execute("SET python_enable_replacements = false")
         self._catalog, self._schema = self.rows("SELECT current_database(), current_schema()")[0]
@@ -127,10 +128,12 @@ class DuckDBSession(DuckDBPublishing):
         return {field.name: canonical(field.type) for field in schema}
 
     def column_type(self, arrow_type: pa.DataType) -> str:  # noqa: D102
-        with translated():
-            return str(
-                self._connection.sql(f"SELECT typeof(CAST(NULL AS {self._spelled(arrow_type)}))").fetchall()[0][0]
-            )
+        spelled = self._spelled(arrow_type)
+        if spelled not in self._types:
+            with translated():
+                query = f"SELECT typeof(CAST(NULL AS {spelled}))"
+                self._types[spelled] = str(self._connection.sql(query).fetchall()[0][0])
+        return self._types[spelled]
 
     def create_schema(self, table: Table) -> None:  # noqa: D102
         if table.schema:
