@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _JOINS = ("inner", "left", "right", "full")
 _STEPS = ("select", "where", "condition", "order_by", "limit", "join")
-_STEPS = ("select", "where", "condition", "order_by", "limit", "join")
 _DESCENDING, _ASCENDING = " desc", " asc"
 
 
@@ -59,7 +58,17 @@ def compose(description: Any, destination: Destination, session: Session, *, cou
     if count:
         rows = exp.Subquery(this=select, alias=exp.TableAlias(this=_name("counted")))
         select = exp.Select(expressions=[exp.alias_(exp.Count(this=exp.Star()), "rows", quoted=True)]).from_(rows)
-    return Composed(select.sql(dialect=session.dialect), composer.parameters, composer.tables)
+    return Composed(_text(select, session.dialect), composer.parameters, composer.tables)
+
+
+def _text(select: exp.Select, dialect: str) -> str:
+    """Return a statement with its placeholders as readers take them from user code, too: `$name` or `:name`."""
+    from sqlglot import exp
+
+    if not exp.Placeholder(this="p").sql(dialect=dialect).startswith(("$", ":")):
+        for placeholder in list(select.find_all(exp.Placeholder)):
+            placeholder.replace(exp.var(f":{placeholder.name}"))
+    return select.sql(dialect=dialect)
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,20 @@ def midnight_only(sql: str, dialect: str, parameters: Sequence[Any] | Mapping[st
     values = _Values(tree, parameters)
     for between in tree.find_all(exp.Between):
         low, high = values.day(between.args["low"]), values.day(between.args["high"])
-        if low and low == high and low in days:
+        if low and low == high and low in days and not _is_day(between.this):
             return str(between.this.sql(dialect=dialect))
     return ""
+
+
+def _is_day(node: exp.Expr) -> bool:
+    """Whether an expression gives a day without a time, whatever its column holds."""
+    from sqlglot import exp
+
+    if isinstance(node, exp.Paren):
+        return _is_day(node.this)
+    if isinstance(node, exp.Cast):
+        return node.to.this in {exp.DataType.Type.DATE, exp.DataType.Type.DATE32}
+    return isinstance(node, exp.TsOrDsToDate | exp.Date | exp.DateTrunc | exp.TimestampTrunc)
 
 
 class _Values:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import platform
+import re
 import shutil
 import sqlite3
 import textwrap
@@ -11,9 +12,12 @@ from contextlib import closing, contextmanager
 
 import duckdb
 import pytest
+from databases import SERVERS
 from package_index import PYARROW, PackageIndex
 
+from airflow_materialize.connections import resolve
 from airflow_materialize.definition.asset import Asset
+from airflow_materialize.destinations.base import for_connection
 from airflow_materialize.execution.broker import Broker
 from airflow_materialize.execution.desk import Desk
 from airflow_materialize.execution.environment import ensure_environment
@@ -127,7 +131,7 @@ def run(tmp_path, log):
     return Run(tmp_path, log)
 
 
-@pytest.fixture(params=["duckdb", "sqlite"])
+@pytest.fixture(params=["duckdb", "sqlite", *SERVERS])
 def kind(request):
     """Each database that an asset can ask."""
     return request.param
@@ -142,27 +146,46 @@ class Warehouse:
         urls: How its connection id leads to it.
     """
 
-    def __init__(self, kind, folder, log):
+    def __init__(self, kind, folder, log, url=""):
         self.kind = kind
         self.file = folder / f"warehouse.{kind}"
         self.spool = folder / "spool"
-        self.urls = {"warehouse": f"{kind}:///{self.file}"}
+        self.urls = {"warehouse": url or f"{kind}:///{self.file}"}
         self.log = log
-        self.orders = "raw.orders" if kind == "duckdb" else '"raw.orders"'
-        schema = "CREATE SCHEMA raw;" if kind == "duckdb" else ""
+        self.orders = self.name("raw.orders")
+        schema = "" if kind == "sqlite" else "CREATE SCHEMA raw;"
         self.change(
-            f"{schema} CREATE TABLE {self.orders} (id BIGINT, amount DOUBLE, country TEXT, day TEXT);"
+            f"{schema} CREATE TABLE {self.orders} (id BIGINT, amount DOUBLE PRECISION, country TEXT, day TEXT);"
             f"INSERT INTO {self.orders} VALUES (1, 1.5, 'DE', '2026-04-01'), (2, 3.0, 'FR', '2026-04-01'),"
             " (3, 4.5, NULL, '2026-04-02'), (4, 6.0, 'DE', '2026-04-03')"
         )
+
+    def name(self, table):
+        return f'"{table}"' if self.kind == "sqlite" else table
 
     def change(self, script):
         if self.kind == "duckdb":
             with duckdb.connect(str(self.file)) as connection:
                 connection.execute(script)
-        else:
+        elif self.kind == "sqlite":
             with closing(sqlite3.connect(self.file)) as connection:
                 connection.executescript(script)
+        else:
+            with self.session() as session:
+                # Not at what stands in a quoted name.
+                for statement in filter(str.strip, re.split(r';(?=(?:[^"]*"[^"]*")*[^"]*$)', script)):
+                    session.execute(statement)
+
+    def session(self):
+        return for_connection(resolve("warehouse", self.urls)).session()
+
+    def content(self):
+        """All that is in it."""
+        if self.file.exists():
+            return self.file.read_bytes()
+        with self.session() as session:
+            tables = "SELECT table_schema, table_name FROM information_schema.tables ORDER BY 1, 2"
+            return session.rows(tables), session.rows(f"SELECT * FROM {self.orders} ORDER BY id")
 
     def desk(self, *, header=None, interval=None, secrets=(), urls=None, **parameters):
         plan = RunPlan(
@@ -198,9 +221,9 @@ class Warehouse:
 
 
 @pytest.fixture
-def warehouse(kind, tmp_path, log, monkeypatch):
+def warehouse(kind, tmp_path, log, monkeypatch, empty_database):
     monkeypatch.setenv("BRUIN_CONNECTION", "warehouse")
-    return Warehouse(kind, tmp_path, log)
+    return Warehouse(kind, tmp_path, log, empty_database(kind) if kind in SERVERS else "")
 
 
 @pytest.fixture

@@ -126,11 +126,11 @@ def test_integers_and_fractions_of_sqlite_are_one_column(shelf):
     ],
 )
 def test_a_statement_that_does_more_than_read_is_refused_and_changes_nothing(warehouse, sql):
-    before = warehouse.file.read_bytes()
+    before = warehouse.content()
     with warehouse.answering(), pytest.raises(QueryError, match="query\\(\\) only reads") as caught:
         query(sql.format(orders=warehouse.orders))
     assert "return the rows from materialize()" in str(caught.value)
-    assert warehouse.file.read_bytes() == before
+    assert warehouse.content() == before
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ def test_a_connection_that_the_header_does_not_list_is_refused_with_the_line_to_
 
 def test_a_connection_that_the_header_lists_is_read(warehouse, tmp_path, log):
     (tmp_path / "other").mkdir()
-    other = type(warehouse)(warehouse.kind, tmp_path / "other", log)
+    other = type(warehouse)("duckdb", tmp_path / "other", log)
     other.change(f"DELETE FROM {other.orders} WHERE id > 1")
     urls = {"archive": other.urls["warehouse"]}
     with warehouse.answering(header={"connections": ["archive"]}, urls=urls) as desk:
-        sql = f"SELECT id FROM {warehouse.orders}"
-        assert (len(query(sql, "archive")), len(query(sql))) == (1, 4)
+        sql = f"SELECT id FROM {other.orders}"
+        assert (len(query(sql, "archive")), len(query(f"SELECT id FROM {warehouse.orders}"))) == (1, 4)
         assert query("SELECT 1 AS x", connection="archive")["x"].tolist() == [1]
         assert get_connection("archive").query(sql)["id"].tolist() == [1]
     assert desk.reads() == ["materialize://archive/raw.orders", "raw.orders"]
@@ -225,7 +225,7 @@ def test_a_declared_secret_does_what_the_worker_does_not(lake, monkeypatch):
 
 
 def test_a_statement_that_fails_says_what_the_database_says(warehouse):
-    with warehouse.answering(), pytest.raises(QueryError, match=r"(?i)(duckdb|sqlite): .*nope"):
+    with warehouse.answering(), pytest.raises(QueryError, match=r"(?i)(duckdb|sqlite|postgresql): .*nope"):
         query("SELECT * FROM nope")
 
 

@@ -11,9 +11,9 @@ from airflow_materialize.sdk.exceptions import QueryError
 @pytest.fixture
 def orders(warehouse):
     """A relation of four orders, and a table of countries beside it."""
-    name = "raw.countries" if warehouse.kind == "duckdb" else '"raw.countries"'
+    name = warehouse.name("raw.countries")
     warehouse.change(
-        f"CREATE TABLE {name} (country TEXT, name TEXT, amount DOUBLE);"
+        f"CREATE TABLE {name} (country TEXT, name TEXT, amount DOUBLE PRECISION);"
         f"INSERT INTO {name} VALUES ('DE', 'Germany', 1), ('IT', 'Italy', 2)"
     )
     with warehouse.answering(header={"depends": ["raw.orders"]}) as desk:

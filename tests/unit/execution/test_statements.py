@@ -45,6 +45,21 @@ def test_a_day_between_itself_is_found(sql, dialect, parameters):
     assert midnight_only(sql, dialect, parameters, DAYS) == "seen"
 
 
+@pytest.mark.parametrize("dialect", ["duckdb", "sqlite", "postgres", "mysql"])
+@pytest.mark.parametrize("day", ["CAST(seen AS DATE)", "DATE(seen)", "(CAST(seen AS DATE))"])
+def test_the_day_of_a_moment_between_itself_is_no_mistake(dialect, day):
+    sql = f"SELECT 1 FROM t WHERE {day} BETWEEN '2026-04-01' AND '2026-04-01'"
+    assert midnight_only(sql, dialect, [], DAYS) == ""
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "sqlite", "postgres", "mysql"])
+@pytest.mark.parametrize(("mark", "parameters"), [("?", ["2026-04-01"] * 2), (":day", {"day": "2026-04-01"})])
+def test_statements_of_each_dialect_are_read_with_their_placeholders(dialect, mark, parameters):
+    sql = f"SELECT 1 FROM raw.t WHERE seen BETWEEN {mark} AND {mark}"
+    assert midnight_only(sql, dialect, parameters, DAYS) == "seen"
+    assert tables_read(sql, dialect) == ["raw.t"]
+
+
 @pytest.mark.parametrize(
     ("between", "parameters"),
     [
