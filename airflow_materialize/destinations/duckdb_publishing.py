@@ -46,6 +46,8 @@ WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lowe
 class DuckDBPublishing(Keeping, Session):
     """The part of a DuckDB session that publishes."""
 
+    has_comments = True
+
     def made_by(self, table: Table) -> str:  # noqa: D102
         [(statement,)] = self.rows(
             "SELECT sql FROM duckdb_tables() WHERE lower(database_name) = lower(?)"
@@ -59,11 +61,6 @@ class DuckDBPublishing(Keeping, Session):
 
     def comments(self, table: Table) -> dict[str, str]:  # noqa: D102
         return dict(self.rows(_COMMENTS, [*self.parts(table), *self.parts(table)]))
-
-    def comment(self, table: Table, column: str, text: str) -> None:  # noqa: D102
-        name = self.name_of(table)
-        what = f"COLUMN {name}.{self.quote(column)}" if column else f"TABLE {name}"
-        self.execute(f"COMMENT ON {what} IS {self.text(text)}")
 
     def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
         wanted = {self.fold(name) for name in columns}

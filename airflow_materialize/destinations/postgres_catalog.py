@@ -34,10 +34,18 @@ WHERE i.indrelid = to_regclass(?) AND i.indisunique AND i.indisvalid AND i.indim
   AND i.indpred IS NULL AND i.indexprs IS NULL
 GROUP BY i.indexrelid
 """
+_COMMENTS = """
+SELECT coalesce(a.attname::text, ''), d.description FROM pg_catalog.pg_description AS d
+  LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.objoid AND a.attnum = d.objsubid AND d.objsubid > 0
+WHERE d.objoid = to_regclass(?) AND d.classoid = 'pg_catalog.pg_class'::regclass
+"""
+_IS_OWNED = "SELECT pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = to_regclass(?)"
 
 
 class Catalog(PostgresSpelling):
     """The part of a session that looks at what is there."""
+
+    has_comments = True
 
     @abstractmethod
     def name_of(self, table: Table) -> str: ...  # noqa: D102
@@ -70,6 +78,14 @@ class Catalog(PostgresSpelling):
     def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
         found = self.rows(_UNIQUE, [self.name_of(table)])
         return sorted(columns) in [sorted(names) for (names,) in found]
+
+    def comments(self, table: Table) -> dict[str, str]:  # noqa: D102
+        return dict(self.rows(_COMMENTS, [self.name_of(table)]))
+
+    def comment(self, table: Table, column: str, text: str) -> None:  # noqa: D102
+        # Who may insert into a table need not own it; a comment is no reason to fail.
+        if self.rows(_IS_OWNED, [self.name_of(table)]) == [(True,)]:
+            super().comment(table, column, text)
 
     def _columns(self, table: Table) -> list[tuple[Any, ...]]:
         return self.rows(_COLUMNS, [self.name_of(table)])

@@ -25,6 +25,9 @@ class Tables(Spelling):
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement and return the number of rows it touched (0 where that has no meaning)."""
 
+    has_comments: ClassVar[bool] = False
+    """Whether tables and columns have comments."""
+
     @cached_property
     def losses(self) -> list[str]:
         """Sentences about what hung on a table and could not be kept, for log and report."""
@@ -36,6 +39,10 @@ class Tables(Spelling):
 
     def comment(self, table: Table, column: str, text: str) -> None:
         """Put a comment on a column, or on the table where the column's name is empty; nothing where there are none."""
+        if self.has_comments:
+            name = self.name_of(table)
+            what = f"COLUMN {name}.{self.quote(column)}" if column else f"TABLE {name}"
+            self.execute(f"COMMENT ON {what} IS {self.text(text)}")
 
     def create_schema(self, table: Table) -> None:
         """Create the schema that the table lives in, where it is missing."""

@@ -13,6 +13,7 @@ from airflow_materialize.destinations.discretion import discreet
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.again import again
 from airflow_materialize.load.changes import SchemaPlan
+from airflow_materialize.load.comments import comment_on
 from airflow_materialize.load.creation import apply_schema, create_staging
 from airflow_materialize.load.direct import load_directly, needs_no_staging
 from airflow_materialize.load.hooks import read_hooks, run_hooks
@@ -126,6 +127,7 @@ class _Load:
         hide_view(self.session, self.table, schema.diff)
         counts = self._publish(schema)
         show_view(self.session, self.table, schema.diff)
+        comment_on(self.session, self.table, self.plan.asset)
         for sentence in self.session.losses:
             self.say(f"{self.table}: {sentence}")
         run_hooks(self.session, after)

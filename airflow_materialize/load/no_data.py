@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_materialize.destinations.discretion import discreet
 from airflow_materialize.load.again import again
+from airflow_materialize.load.comments import comment_on
 from airflow_materialize.load.creation import apply_schema
 from airflow_materialize.load.ledger import Ledger
 from airflow_materialize.load.repeat import BeforeCommit, count_rows, unchanged
@@ -63,6 +64,7 @@ def load_nothing(
                     ledger.forget()
                     apply_schema(session, table, schema)
                     show_view(session, table, schema.diff)
+                    comment_on(session, table, plan.asset)
                     changes = schema.diff.sentences()
                 checks = before_commit(session, table) if before_commit else None
         return LoadReport(
