@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PARTS = 2
 _OLDEST = {"MySQL": (8, 0, 17), "MariaDB": (10, 3, 0)}
-_STATEMENT_WAIT, _CLIENT_WAIT = 5, 600
+_STATEMENT_WAIT, _SILENCE, _SLOW_READER = 5, 60, 600
 _MULTI_STATEMENTS_OFF = 1
 _MODE = (
     "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
@@ -35,8 +35,8 @@ _SETTINGS = (
     f"SET SESSION sql_mode = '{_MODE}', time_zone = '+00:00'",
     # A wait is a statement that is tried again, so that the log can say who is waited for.
     f"SET SESSION innodb_lock_wait_timeout = {_STATEMENT_WAIT}, lock_wait_timeout = {_STATEMENT_WAIT}",
-    # Who takes long to send or take rows is not dead; who does nothing at all for so long is, and gives up its locks.
-    f"SET SESSION net_read_timeout = {_CLIENT_WAIT}, net_write_timeout = {_CLIENT_WAIT}, wait_timeout = {_CLIENT_WAIT}",
+    # Who is silent for so long is stopped or cut off, and gives up its locks; who takes long to read rows is not.
+    f"SET SESSION net_read_timeout = {_SILENCE}, wait_timeout = {_SILENCE}, net_write_timeout = {_SLOW_READER}",
 )
 
 
