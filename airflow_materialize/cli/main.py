@@ -13,9 +13,20 @@ from airflow_materialize.cli import INVALID
 from airflow_materialize.errors import MaterializeError
 
 
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = make_parser()
+    options, rest = parser.parse_known_args(arguments)
+    # argparse looks for a path that may be missing right behind the action, and not behind an option.
+    if "action" in options and options.path is None and len(rest) == 1 and not rest[0].startswith("-"):
+        options.path, rest = Path(rest[0]), []
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb and return its exit code."""
-    options = make_parser().parse_args(arguments)
+    options = _parse(arguments)
     _set_up_logging()
     try:
         return int(options.verb(options))

@@ -58,6 +58,20 @@ def test_an_invalid_asset_ends_a_build_with_2(cli):
     assert done.stdout.endswith("  customers, orders\n")
 
 
+def test_build_resolves_anew_when_it_is_asked_to(cli, tmp_path):
+    own = tmp_path / "environments"
+    place = cli("build", "shop", folder=own).stdout
+    [record] = (own / "locks").glob("*.txt")
+    record.unlink()
+    before = record.parent.stat().st_mtime_ns
+    for arguments in (("build", "--upgrade", "shop"), ("build", "shop", "--upgrade")):
+        done = cli(*arguments, folder=own)
+        assert (done.returncode, done.stdout) == (0, place), done.stderr
+        assert record.exists()
+        assert record.parent.stat().st_mtime_ns > before
+        before = record.parent.stat().st_mtime_ns
+
+
 def test_path_prints_an_interpreter_that_has_what_the_asset_imports(cli):
     done = cli("path", "shop/assets/orders.py")
     assert done.returncode == 0, done.stderr
