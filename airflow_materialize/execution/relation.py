@@ -199,7 +199,9 @@ class _Composer:
                 columns[one] = exp.func("COALESCE", left.columns[one].copy(), right.columns[two].copy())
         columns |= self._added(left, right, {two for one, two in matched if one == two})
         join = exp.Join(this=right.source.copy(), on=on, **({} if how == "inner" else {"side": how.upper()}))
-        return _Shape(f"{left.title} with {right.title}", left.source, columns, joins=(join,))
+        shape = _Shape(f"{left.title} with {right.title}", left.source, columns, joins=(join,))
+        # Where a database has none it becomes a UNION, which is not to be sorted or filtered in its parts.
+        return self._nested(shape) if how == "full" else shape
 
     def _added(self, left: _Shape, right: _Shape, same: set[str]) -> dict[str, exp.Expr]:
         """Return the columns that a join adds to those of the left side."""

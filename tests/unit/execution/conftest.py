@@ -4,7 +4,6 @@ import hashlib
 import logging
 import os
 import platform
-import re
 import shutil
 import sqlite3
 import textwrap
@@ -153,27 +152,35 @@ class Warehouse:
         self.urls = {"warehouse": url or f"{kind}:///{self.file}"}
         self.log = log
         self.orders = self.name("raw.orders")
-        schema = "" if kind == "sqlite" else "CREATE SCHEMA raw;"
+        if kind != "sqlite":
+            self.change("CREATE SCHEMA raw")
         self.change(
-            f"{schema} CREATE TABLE {self.orders} (id BIGINT, amount DOUBLE PRECISION, country TEXT, day TEXT);"
+            f"CREATE TABLE {self.orders} (id BIGINT, amount DOUBLE PRECISION, country TEXT, day TEXT)",
             f"INSERT INTO {self.orders} VALUES (1, 1.5, 'DE', '2026-04-01'), (2, 3.0, 'FR', '2026-04-01'),"
-            " (3, 4.5, NULL, '2026-04-02'), (4, 6.0, 'DE', '2026-04-03')"
+            " (3, 4.5, NULL, '2026-04-02'), (4, 6.0, 'DE', '2026-04-03')",
         )
 
     def name(self, table):
         return f'"{table}"' if self.kind == "sqlite" else table
 
-    def change(self, script):
+    def quoted(self, column):
+        if self.kind not in SERVERS:
+            return '"' + column.replace('"', '""') + '"'
+        with self.session() as session:
+            return session.quote(column)
+
+    def change(self, *statements):
         if self.kind == "duckdb":
             with duckdb.connect(str(self.file)) as connection:
-                connection.execute(script)
+                for statement in statements:
+                    connection.execute(statement)
         elif self.kind == "sqlite":
             with closing(sqlite3.connect(self.file)) as connection:
-                connection.executescript(script)
+                for statement in statements:
+                    connection.executescript(statement)
         else:
             with self.session() as session:
-                # Not at what stands in a quoted name.
-                for statement in filter(str.strip, re.split(r';(?=(?:[^"]*"[^"]*")*[^"]*$)', script)):
+                for statement in statements:
                     session.execute(statement)
 
     def session(self):

@@ -225,7 +225,10 @@ def test_a_declared_secret_does_what_the_worker_does_not(lake, monkeypatch):
 
 
 def test_a_statement_that_fails_says_what_the_database_says(warehouse):
-    with warehouse.answering(), pytest.raises(QueryError, match=r"(?i)(duckdb|sqlite|postgresql): .*nope"):
+    with (
+        warehouse.answering(),
+        pytest.raises(QueryError, match=r"(?i)(duckdb|sqlite|postgresql|mysql|mariadb): .*nope"),
+    ):
         query("SELECT * FROM nope")
 
 

@@ -13,8 +13,8 @@ def orders(warehouse):
     """A relation of four orders, and a table of countries beside it."""
     name = warehouse.name("raw.countries")
     warehouse.change(
-        f"CREATE TABLE {name} (country TEXT, name TEXT, amount DOUBLE PRECISION);"
-        f"INSERT INTO {name} VALUES ('DE', 'Germany', 1), ('IT', 'Italy', 2)"
+        f"CREATE TABLE {name} (country TEXT, name TEXT, amount DOUBLE PRECISION)",
+        f"INSERT INTO {name} VALUES ('DE', 'Germany', 1), ('IT', 'Italy', 2)",
     )
     with warehouse.answering(header={"depends": ["raw.orders"]}) as desk:
         yield ref("raw.orders")
@@ -153,8 +153,7 @@ def test_two_connections_are_not_joined(orders):
 
 @pytest.mark.parametrize("name", ['a"; DROP TABLE x; --', "order", "MiXed", "with space", "ä", "-minus"])
 def test_any_name_of_a_column_is_quoted(warehouse, name):
-    quoted = name.replace('"', '""')
-    warehouse.change(f'CREATE TABLE odd ("{quoted}" BIGINT); INSERT INTO odd VALUES (7)')
+    warehouse.change(f"CREATE TABLE odd ({warehouse.quoted(name)} BIGINT)", "INSERT INTO odd VALUES (7)")
     with warehouse.answering():
         odd = source("odd").select(name).where(**{name: 7}).where(name, ">", 1).order_by(name)
         assert odd.arrow().to_pylist() == [{name: 7}]
