@@ -30,8 +30,10 @@ class _Guard:
             MaterializeError: Other processes would still read this one.
         """
         with self._lock:
-            if not self._running and kernel.LINUX:
-                self._before = (kernel.is_dumpable(), kernel.is_subreaper())
+            if kernel.LINUX:
+                if not self._running:
+                    self._before = (kernel.is_dumpable(), kernel.is_subreaper())
+                # Each time: whatever executes a program or changes its user meanwhile would have undone it.
                 kernel.set_dumpable(False)
                 if kernel.is_dumpable():
                     raise MaterializeError("this process cannot be hidden from user code, which is not started")

@@ -341,3 +341,20 @@ def test_this_process_is_as_it_was_afterwards(marker):
         child.kill(0)
         outer.wait()
     assert (kernel.is_dumpable(), kernel.is_subreaper()) == before == (True, False)
+
+
+def test_a_worker_that_cannot_be_hidden_starts_nothing(marker, monkeypatch):
+    monkeypatch.setattr(kernel, "is_dumpable", lambda: True)
+    with pytest.raises(MaterializeError, match="this process cannot be hidden from user code, which is not started"):
+        contain(SLEEP, marker)
+    assert marked(marker) == []
+
+
+def test_a_worker_that_became_readable_is_hidden_again_by_the_next_start(marker):
+    with contain(SLEEP, marker, child := Child()) as outer:
+        kernel.set_dumpable(True)
+        with contain("pass", marker) as inner:
+            assert not kernel.is_dumpable()
+            inner.wait()
+        child.kill(0)
+        outer.wait()
