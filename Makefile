@@ -24,6 +24,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/parse.py
 	$(BIN)/python benchmarks/load.py --stage
 	$(BIN)/python benchmarks/queries.py
+	$(BIN)/python benchmarks/execution.py
 
 # Kills, zombies, outages: N is the number of kills for each strategy and database. 1000 takes hours.
 N ?= 100
