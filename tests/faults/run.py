@@ -27,6 +27,7 @@ from databases import SERVERS, databases  # noqa: E402
 from places import EMBEDDED, Place, nursery_of, place_of  # noqa: E402
 from proxy import breaking  # noqa: E402
 from servers import own_server  # noqa: E402
+from swaps import swaps  # noqa: E402
 
 from airflow_materialize import __version__  # noqa: E402
 from airflow_materialize.destinations import MODULES  # noqa: E402
@@ -64,6 +65,7 @@ def runs(kind: str, trials: int, seed: int) -> Iterator[tuple[str, Callable[[Pla
     share = -(-trials // 8)
     for strategy in campaigns.OPTIONS:
         yield f"zombies, {strategy}", lambda place, s=strategy: campaigns.zombies(place, s, share, seed)
+    yield "replacements by other columns killed", lambda place: swaps(place, trials, seed)
     yield "first loads killed", lambda place: campaigns.first_loads(place, -(-trials // 5), seed)
     days = max(8, trials * 365 // 1000)
     yield f"{days} days twice by 16 writers", lambda place: campaigns.intervals(place, days, 16, seed)

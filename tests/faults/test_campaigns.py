@@ -10,6 +10,7 @@ from databases import SERVERS, missing
 from places import place_of
 from proxy import breaking
 from servers import own_server
+from swaps import swaps
 
 from airflow_materialize.destinations import MODULES
 
@@ -35,6 +36,10 @@ def test_a_load_that_stood_still_never_overwrites_the_attempt_that_overtook_it(p
 
 def test_the_first_load_of_a_database_may_be_killed_too(place):
     assert found(campaigns.first_loads(place, 12, SEED)) == NOTHING
+
+
+def test_a_replacement_by_other_columns_that_is_killed_is_the_old_table_or_the_new_one(place):
+    assert found(swaps(place, 12, SEED)) == NOTHING
 
 
 def test_every_day_of_a_backfill_by_sixteen_writers_is_exact(place):
