@@ -66,6 +66,8 @@ class Keeping(Tables):
             # Where the header says nothing of a column, it stays as it is.
             if columns.get(name) == kind:
                 definitions[name] = kind + made.rest(name)
+        for other in made.others:
+            self._lose(other, "nothing here writes it")
         kept = self._kept(table, made.constraints, gone, {self.fold(name) for name in changed})
         self.drop_table(table)
         self.execute(f"CREATE TABLE {self.name_of(table)} ({', '.join([self.definitions(definitions), *kept])})")
@@ -126,7 +128,10 @@ class _Made:
     def __init__(self, statement: str, dialect: str) -> None:
         self._dialect = dialect
         self._rest: dict[str, list[exp.Expr]] = {}
+        self.others: list[str] = []
         tree = _parsed(statement, dialect)
+        options = tree.args.get("properties") if tree else None
+        self.others += [option.sql(dialect) for option in options.expressions] if options else []
         parts = tree.this.expressions if isinstance(tree, exp.Create) and isinstance(tree.this, exp.Schema) else None
         self.constraints = None if parts is None else [made for part in parts for made in self._constraints(part)]
 
@@ -161,6 +166,8 @@ class _Made:
                 yield _Constraint(f"FOREIGN KEY ({column}) {text}", frozenset({part.name}), by_value=True)
             elif isinstance(kind, exp.CheckColumnConstraint):
                 yield _Constraint(text, frozenset({part.name, *_own_names(kind)}), by_value=True)
+            else:
+                self.others.append(f"{text or kind.key} of {part.name}")
 
 
 _OF_COLUMNS = (exp.CollateColumnConstraint, exp.DefaultColumnConstraint, exp.NotNullColumnConstraint)

@@ -124,6 +124,17 @@ def test_triggers_of_sqlite_survive(make_warehouse):
     assert warehouse.rows("seen") == [(7,)]
 
 
+@pytest.mark.parametrize(("made", "lost"), [
+    ("(id INTEGER PRIMARY KEY AUTOINCREMENT)", "autoincrementcolumnconstraint of id could not be kept: nothing here writes it"),
+    ("(id INTEGER PRIMARY KEY) STRICT", "STRICT could not be kept: nothing here writes it"),
+    ("(id INTEGER PRIMARY KEY) WITHOUT ROWID", "the constraints of raw.orders could not be kept: how it was made cannot be read"),
+])  # fmt: skip
+def test_options_of_tables_in_sqlite_are_named(make_warehouse, made, lost):
+    warehouse = make_warehouse("sqlite")
+    warehouse.run(f"CREATE TABLE {{t}} {made}")
+    assert lost in warehouse.load({"id": [1], "new": [1]}).schema_changes
+
+
 def test_a_table_that_others_refer_to_is_not_replaced_in_duckdb(make_warehouse):
     warehouse = make_warehouse("duckdb")
     make(warehouse, "CREATE TABLE raw.lines (id BIGINT REFERENCES raw.orders (id))")
