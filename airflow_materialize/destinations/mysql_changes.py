@@ -251,8 +251,9 @@ class Changes:
         statement = self._session.rows(f"SHOW CREATE TABLE {self._session.name_of(table)}")[0][1]
         kind = next(row[1] for row in self._session.described(table) or () if row[0] == name)
         start = f"  {self._session.quote(name)} {kind}"
-        line = next(line for line in statement.splitlines() if line.startswith(start))
-        return kind, line[len(start) :].rstrip(",")
+        # A name may have line breaks; what follows the type has none.
+        rest = statement.partition(f"\n{start}")[2]
+        return kind, rest.partition("\n")[0].rstrip(",")
 
     def _modify(self, table: Table, name: str, new: str, old: str) -> None:
         quoted = self._session.quote(name)

@@ -45,7 +45,7 @@ def warehouse_with_canary(warehouse):
     yield warehouse
     with warehouse.destination.session(read_only=True) as session:
         assert session.rows("SELECT id FROM canary") == [(7,)]
-        assert session.rows(f"SELECT id FROM {name}") == [(7,)]
+        assert session.rows(warehouse.sql(f"SELECT id FROM {name}")) == [(7,)]
 
 
 def test_there_are_two_hundred():
@@ -62,27 +62,34 @@ def test_every_string_is_a_value_of_a_result_in_every_strategy(warehouse_with_ca
     assert (report.rows_updated, report.rows_inserted, report.rows_total) == (0, 0, len(STRINGS))
     warehouse.load(data, "truncate+insert")
     assert sorted(warehouse.rows()) == [*enumerate(STRINGS)]
+    key = {"columns": [{"name": "id", "primary_key": True}]}
     warehouse.load(data, "scd2_by_column", name="raw.history", **key)
     assert warehouse.load(data, "scd2_by_column", name="raw.history", **key).materialized is False
 
 
 def test_every_string_is_the_name_of_a_column_in_every_strategy(warehouse_with_canary):
     warehouse = warehouse_with_canary
-    data = {name: [index] for index, name in enumerate(STRINGS)}
-    keys = [{"name": name, "primary_key": True} for name in STRINGS[::7]]
-    history = [{"name": STRINGS[0], "primary_key": True}]
+    names = [text for text in STRINGS if warehouse.kind != "mysql" or _fits_mysql(text)]
+    data = {name: [index] for index, name in enumerate(names)}
+    keys = [{"name": name, "primary_key": True} for name in names[::7]]
+    history = [{"name": names[0], "primary_key": True}]
     warehouse.load(data)
     warehouse.load(data, "append")
-    for key in STRINGS[::70]:
+    for key in names[::70]:
         warehouse.load(data, "delete+insert", incremental_key=key)
-    warehouse.load({**data, STRINGS[1]: [-1]}, "merge", columns=keys)
-    warehouse.load({**data, "one more": [0]}, "merge", columns=[*keys, {"name": STRINGS[1], "update_on_merge": True}])
-    assert warehouse.rows() == [(*range(len(STRINGS)), None)]
-    warehouse.load({name: [1] for name in STRINGS[:-5]}, on_schema_change="sync")
-    assert len(warehouse.types()) == len(STRINGS) - 5
+    warehouse.load({**data, names[1]: [-1]}, "merge", columns=keys)
+    warehouse.load({**data, "one more": [0]}, "merge", columns=[*keys, {"name": names[1], "update_on_merge": True}])
+    assert warehouse.rows() == [(*range(len(names)), None)]
+    warehouse.load({name: [1] for name in names[:-5]}, on_schema_change="sync")
+    assert len(warehouse.types()) == len(names) - 5
     for value in (0, 1):
-        warehouse.load({**data, STRINGS[1]: [value]}, "scd2_by_column", name="raw.history", columns=history)
+        warehouse.load({**data, names[1]: [value]}, "scd2_by_column", name="raw.history", columns=history)
     assert len(warehouse.rows("raw.history")) == 2
+
+
+def _fits_mysql(name):
+    """Whether MySQL takes a name for a column: three bytes for each character, and no space at its end."""
+    return max(name) <= "\uffff" and not name.endswith((" ", "\n", "\t"))
 
 
 def test_every_string_is_a_default_and_a_description(warehouse_with_canary):
