@@ -67,6 +67,7 @@ class MySQLDatabase:
             missing(f"no MariaDB or no driver: {error}")
         self.url, self.name = f"{server}/{name}", name
         self._server = connect(host="127.0.0.1", port=urlsplit(server).port, user="root", autocommit=True)
+        self._run(f"CREATE DATABASE `{self.name}`")
 
     def _run(self, statement: str) -> list[tuple[str, ...]]:
         with self._server.cursor() as cursor:

@@ -68,11 +68,14 @@ class MySQL(Destination):
 
     def _connect(self) -> Any:
         hook = _hook(self.connection)
-        with translated("MySQL"):
-            try:
+        try:
+            with translated("MySQL"):
                 connection = hook.get_conn()
-            except (RuntimeError, ValueError, ImportError) as error:
-                raise _unusable(self.connection, str(error)) from error
+        except (RuntimeError, ValueError, ImportError) as error:
+            raise _unusable(self.connection, str(error)) from error
+        except MaterializeError as error:
+            error.message = f"Connection {self.connection.conn_id!r} cannot be opened: {error.message}"
+            raise
         if not isinstance(connection, DriverConnection):
             connection.close()
             raise _unusable(self.connection, "its extra names another driver than mysqlclient")

@@ -413,3 +413,22 @@ def test_what_is_lost_with_the_server_may_pass(warehouse):
         ask(warehouse, f"KILL {number}")
         with pytest.raises(PassingError, match=r"MariaDB: .* \(error 20\d\d\)"):
             session.rows("SELECT 1")
+
+
+@pytest.mark.parametrize(("url", "words"), [
+    ("mysql://root@127.0.0.1:1/shop", "cannot be opened: MySQL: Can't connect"),
+    ("/nowhere", "cannot be opened: MySQL: Unknown database 'nowhere'"),
+    ("nobody:secret@", "cannot be opened: MySQL: Access denied for user 'nobody'"),
+])  # fmt: skip
+def test_a_connection_that_cannot_be_opened_is_named_with_the_reason(warehouse, url, words):
+    whole = warehouse.url
+    if url.startswith("/"):
+        whole = whole.rpartition("/")[0] + url
+    whole = url if url.startswith("mysql:") else whole.replace("root@", url) if "@" in url else whole
+    with (
+        pytest.raises(MaterializeError) as caught,
+        for_connection(resolve("shop", {"shop": whole})).session(read_only=True),
+    ):
+        raise AssertionError
+    assert f"Connection 'shop' {words}" in str(caught.value)
+    assert "secret" not in str(caught.value)
