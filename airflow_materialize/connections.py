@@ -248,7 +248,8 @@ def _hook_maker(found: Any) -> Callable[..., Any]:
         except Exception as error:
             raise _refused(
                 f"Connection {found.conn_id!r} is of type {found.conn_type!r}, whose hook cannot be made: {error}",
-                f"install the provider, as apache-airflow-providers-{found.conn_type}",
+                f"install its provider: 'airflow-materialize[{found.conn_type}]' brings that of a destination,"
+                f" apache-airflow-providers-{found.conn_type.replace('_', '-')} is any other",
             ) from error
 
     return hook

@@ -101,4 +101,9 @@ def _as_number(value: Any) -> int | float | Decimal | None:
             value = Decimal(value.strip())
         except InvalidOperation:
             return None
-    return value if isinstance(value, int | float | Decimal) and math.isfinite(value) else None
+    if not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+        return None
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        # An average of 2.0000000000000000 is 2.
+        return int(value)
+    return value

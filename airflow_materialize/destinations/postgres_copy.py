@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.destinations.postgres_types import encoder, prepared
+from airflow_materialize.errors import MaterializeError
 
 _AHEAD = 2
 """Batches that are encoded before they are sent."""
@@ -31,7 +32,11 @@ def encoded(schema: pa.Schema, batches: Iterable[pa.RecordBatch], types: Mapping
     Raises:
         StatementError: A value has no form that the database takes.
     """
-    from pgpq import ArrowToPostgresBinaryEncoder
+    try:
+        from pgpq import ArrowToPostgresBinaryEncoder
+    except ImportError as error:
+        hint = "pip install 'airflow-materialize[postgres]'"
+        raise MaterializeError(f"What writes PostgreSQL's binary COPY is missing: {error}", hint=hint) from error
 
     fields = [pa.field(f"c{at}", _prepared_type(kind, types)) for at, kind in enumerate(schema)]
     plain = pa.schema(fields)

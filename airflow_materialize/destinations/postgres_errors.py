@@ -35,6 +35,9 @@ _DENIED = re.compile(r"permission denied for (?P<kind>schema|database|table|rela
 _TERMINAL = re.compile("authentication failed|no password supplied|pg_hba|does not exist|not permitted|invalid")
 
 
+_PASSES = re.compile("starting up|too many clients|too many connections|remaining connection slots")
+
+
 @dataclass
 class Grants:
     """What the texts of missing rights name.
@@ -149,7 +152,7 @@ def not_opened(conn_id: str, error: Exception, *, known: bool) -> MaterializeErr
     message = f"Connection {conn_id!r} cannot be opened: {reason}"
     if _TERMINAL.search(reason):
         return MaterializeError(message, hint="see host, port, login, password and database of the connection")
-    return RepeatableError(message) if known or "starting up" in reason else PassingError(message)
+    return RepeatableError(message) if known or _PASSES.search(reason) else PassingError(message)
 
 
 def driver_errors() -> tuple[type[Exception], ...]:

@@ -38,6 +38,8 @@ _IDLE_SECONDS = 60
 _APPLICATION = "airflow-materialize"
 
 _SETTINGS = {
+    # A cursor of user code is read to its end, and planned for that.
+    "cursor_tuple_fraction": "1",
     "client_min_messages": "warning",
     "datestyle": "ISO",
     "intervalstyle": "postgres",
@@ -137,7 +139,9 @@ class PostgresSession(Strategies, Swapping):
 
     def interrupt(self) -> None:  # noqa: D102
         with suppress(*driver_errors()):
-            self._connection.cancel()
+            # The newer way is encrypted where the connection is.
+            cancel = getattr(self._connection, "cancel_safe", self._connection.cancel)
+            cancel()
 
     def lock(self, table: Table) -> None:  # noqa: D102
         place = Table(table.name, table.schema or self._schema)

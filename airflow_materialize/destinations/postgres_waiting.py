@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.destinations import waiting
 from airflow_materialize.destinations.postgres_errors import driver_errors
+from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.base import Progress
@@ -69,11 +70,10 @@ class Watch:
             since = self._since
             if not since or time.monotonic() - since < waiting.PROGRESS_SECONDS:
                 continue
-            try:
+            blockers = ""
+            # Where nobody answers the log says less; what is asked about goes on.
+            with suppress(MaterializeError, *driver_errors()):
                 blockers = self._blockers()
-            except driver_errors():
-                # Who asks is told less; what is asked about goes on.
-                continue
             if blockers:
                 sentence = f"{self._what} is held by {blockers}"
                 self._tell(sentence)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_materialize.checks.scan import run_checks
-from airflow_materialize.connections import Connection
+from airflow_materialize.connections import resolve
 from airflow_materialize.definition.column import Column
 from airflow_materialize.destinations.base import for_connection
 
@@ -11,9 +11,9 @@ from airflow_materialize.destinations.base import for_connection
 class Warehouse:
     """A database file, filled and read through its destination."""
 
-    def __init__(self, kind, path):
+    def __init__(self, kind, url):
         self.kind = kind
-        self.destination = for_connection(Connection("warehouse", kind, str(path)))
+        self.destination = for_connection(resolve("warehouse", {"warehouse": url}))
 
     def fill(self, name, rows):
         table = self.destination.table(name)
@@ -51,11 +51,12 @@ class Warehouse:
         return verdict
 
 
-@pytest.fixture(params=["duckdb", "sqlite"])
+@pytest.fixture(params=["duckdb", "postgres", "sqlite"])
 def kind(request):
     return request.param
 
 
 @pytest.fixture
-def warehouse(kind, tmp_path):
-    return Warehouse(kind, tmp_path / f"shop.{kind}")
+def warehouse(kind, tmp_path, empty_database):
+    embedded = kind in {"duckdb", "sqlite"}
+    return Warehouse(kind, f"{kind}://{tmp_path}/shop.{kind}" if embedded else empty_database(kind))

@@ -142,7 +142,8 @@ def test_text_is_never_taken_for_a_number(warehouse):
     if warehouse.kind == "sqlite":
         assert verdict.count == 2  # A column of text may hold decimals there.
     else:
-        assert verdict.found == "an error: the column's type is VARCHAR, which holds no numbers"
+        name = {"duckdb": "VARCHAR"}.get(warehouse.kind, "text")
+        assert verdict.found == f"an error: the column's type is {name}, which holds no numbers"
 
 
 def test_a_value_that_is_no_number_is_refused_on_a_column_of_numbers(warehouse):
@@ -176,6 +177,8 @@ def test_a_value_takes_the_width_of_a_narrow_float(warehouse):
     ],
 )
 def test_accepted_values_are_compared_as_text(warehouse, values, accepted, count):
+    if warehouse.kind == "postgres" and pa.types.is_floating(values.type):
+        count = 2 - count  # The text of 1.0 is 1 there.
     assert warehouse.verdict(pa.table({"c": values}), "accepted_values", accepted).count == count
 
 
