@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -86,7 +87,7 @@ class Isolation:
         """Return the view of the process that examines a result: folders of packages, and no network."""
         if self.settings.isolation == "process":
             return EVERYTHING
-        return self._apart(network=False).showing(*packages)
+        return self._apart(network=False).showing(sys.prefix, *packages)
 
     def _apart(self, *, network: bool = True) -> View:
         return replace(self._base, network=network)

@@ -107,6 +107,14 @@ def test_the_scan_finds_what_is_handed_over(tmp_path, monkeypatch):
     assert scan(Isolation(settings, tmp_path)) == ["environment of itself"]
 
 
+def test_a_worker_whose_own_interpreter_is_in_a_hidden_home_is_scanned_as_well(tmp_path, monkeypatch):
+    if refusal := refusal_of_namespaces():
+        pytest.skip(refusal)
+    monkeypatch.setenv("HOME", str(Path(sys.prefix).parent))
+    settings = Settings(tmp_path / "staged", tmp_path / "environments", isolation="namespaces")
+    assert scan(Isolation(settings, tmp_path)) == []
+
+
 @pytest.mark.parametrize(
     ("definition", "text"),
     [
