@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -47,15 +48,17 @@ class Isolation:
 
     def to_build(self) -> View:
         """Return the view of uv, to which the folder of the new environment is added."""
-        if self.settings.isolation == "process":
-            return EVERYTHING
         env = uv_environment(os.environ)
         home = Path(env.get("HOME", "/"))
         data = Path(env.get("XDG_DATA_HOME", home / ".local/share"))
         cache = Path(env.get("UV_CACHE_DIR") or Path(env.get("XDG_CACHE_HOME", home / ".cache")) / "uv")
         pythons = Path(env.get("UV_PYTHON_INSTALL_DIR") or data / "uv/python")
         for folder in (cache, pythons):
-            folder.mkdir(parents=True, exist_ok=True)
+            # Without power root writes to no folder that is made at the top of the machine once it is without.
+            with suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+        if self.settings.isolation == "process":
+            return EVERYTHING
         view = self._apart().showing(self.root, uv.find_uv_bin(), *(home / folder for folder in _INTERPRETERS))
         if "/" in self.settings.python:
             view = view.showing(Path(self.settings.python).resolve().parent.parent)
