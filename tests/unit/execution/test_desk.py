@@ -379,6 +379,41 @@ def test_a_statement_waits_for_a_load_and_no_longer_than_anybody_waits_for_it(la
     assert not [thread for thread in threading.enumerate() if thread.name == "materialize-queries"]
 
 
+ENDLESS = (
+    "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n WHERE x < 1000) "
+    "SELECT count(*) AS endless FROM n a, n b, n c, n d, n e"
+)
+RUNNING = {
+    "postgres": "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'FETCH FORWARD%' AND datname = current_database() AND pid <> pg_backend_pid()"
+    " AND state = 'active'",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%AS endless%'"
+    " AND id <> connection_id()",
+}
+
+
+@pytest.mark.parametrize("kind", RUNNING)
+def test_a_statement_that_nobody_waits_for_is_cancelled_on_its_server(warehouse, kind):
+    def running():
+        with warehouse.session() as session:
+            return session.rows(RUNNING[kind])[0][0]
+
+    failures = []
+
+    def ask():
+        with pytest.raises(QueryError) as caught:
+            query(ENDLESS)
+        failures.append(str(caught.value))
+
+    asking = threading.Thread(target=ask)
+    with warehouse.answering():
+        asking.start()
+        while not running() and asking.is_alive():
+            time.sleep(0.05)
+    asking.join()
+    assert "nobody answers any longer" in failures[0]
+    assert not running()
+
+
 def test_without_a_worker_query_says_when_it_works():
     with pytest.raises(QueryError, match="while airflow-materialize runs the asset"):
         query("SELECT 1", connection="warehouse")
