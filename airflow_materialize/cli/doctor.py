@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json")
 
 
-def doctor(path: Path | None, output: str) -> int:
+def doctor(path: Path | None, output: str, *, clean: bool) -> int:
     """Print each finding, and return 1 where something is broken."""
     from airflow_materialize.doctor import diagnose
 
     found = []
-    for finding in diagnose(path):
+    for finding in diagnose(path, clean=clean):
         found.append(finding)
         if output == "text":
             print(_line(finding), flush=True)

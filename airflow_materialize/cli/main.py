@@ -136,4 +136,7 @@ def _add_doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "path", type=Path, nargs="?", help="whose connections are opened (default: Airflow's DAGs folder)"
     )
     verb.add_argument("--format", choices=FORMATS, default="text", help="for people or programs")
-    verb.set_defaults(verb=lambda options: doctor(options.path, options.format))
+    verb.add_argument(
+        "--clean", action="store_true", help="remove what loads that died left beside the assets' tables, too"
+    )
+    verb.set_defaults(verb=lambda options: doctor(options.path, options.format, clean=options.clean))

@@ -18,11 +18,12 @@ from airflow_materialize.settings import read_settings
 Step = Callable[[], Iterator[Finding]]
 
 
-def diagnose(path: Path | None = None) -> Iterator[Finding]:
+def diagnose(path: Path | None = None, *, clean: bool = False) -> Iterator[Finding]:
     """Look at this machine, and at what the assets of a folder need of it, and give each finding as it comes.
 
     Args:
         path: An asset's file or a folder; Airflow's own DAGs folder where it is not given, if there is one.
+        clean: Whether what loads that died left in the databases is removed.
 
     Raises:
         AssetError: A path was given that names no asset.
@@ -34,7 +35,7 @@ def diagnose(path: Path | None = None) -> Iterator[Finding]:
     yield from isolation_findings(settings, root)
     yield from folder_findings(settings, airflow_option("executor", "core") or "")
     yield from python_findings(settings, root, selections)
-    yield from connection_findings(selections, airflow_option("default_connection") or "")
+    yield from connection_findings(selections, airflow_option("default_connection") or "", clean=clean)
 
 
 def _selections(path: Path | None) -> list[Selection]:

@@ -172,3 +172,8 @@ def test_a_python_that_is_not_there_is_told_and_not_downloaded(doctor, folder, m
 def test_a_path_that_names_nothing_is_a_wrong_call(tmp_path, capsys):
     assert main(["doctor", str(tmp_path / "nothing")]) == 2
     assert "there is no such file or folder" in capsys.readouterr().err
+
+
+def test_clean_says_what_was_left_in_each_database(folder, capsys):
+    assert main(["doctor", str(folder), "--clean"]) == 0
+    assert "leftovers in warehouse: none" in capsys.readouterr().out
