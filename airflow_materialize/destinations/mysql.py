@@ -40,6 +40,9 @@ _SETTINGS = (
 )
 
 
+_ASKED = ("version", "lower_case_table_names", "local_infile", "innodb_rollback_on_timeout", "log_bin", "binlog_format")
+
+
 class MySQL(Destination):
     """A server of MySQL or MariaDB."""
 
@@ -104,17 +107,19 @@ def _set_up(connection: Any, *, read_only: bool) -> Server:
         connection.set_character_set("utf8mb4")
         for statement in _SETTINGS:
             cursor.execute(statement)
-        cursor.execute(
-            "SELECT VERSION(), DATABASE(), @@lower_case_table_names, @@local_infile, @@innodb_rollback_on_timeout,"
-            " @@log_bin AND @@binlog_format = 'STATEMENT'"
-        )
-        [(version, home, folds, local_infile, rolls_back, by_statement)] = cursor.fetchall()
+        # Servers differ in what they have.
+        cursor.execute(f"SHOW VARIABLES WHERE Variable_name IN {_ASKED}")
+        said = {name.lower(): value for name, value in cursor.fetchall()}
+        cursor.execute("SELECT DATABASE()")
+        [(home,)] = cursor.fetchall()
+        by_statement = said.get("log_bin") == "ON" and said.get("binlog_format") == "STATEMENT"
         # Each statement of a load sees what is committed, and locks no gaps between rows.
         level = "REPEATABLE READ" if read_only or by_statement else "READ COMMITTED"
         access = "READ ONLY" if read_only else "READ WRITE"
         cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}, {access}")
         # Who reads sees one state in all statements.
         cursor.execute(f"SET SESSION autocommit = {int(not read_only)}")
+    version = said["version"]
     product = "MariaDB" if "mariadb" in version.lower() else "MySQL"
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
     if numbers < _OLDEST[product]:
@@ -125,7 +130,7 @@ def _set_up(connection: Any, *, read_only: bool) -> Server:
         home or "",
         # In these, texts are equal where all their characters are, spaces at their end included.
         collation="utf8mb4_nopad_bin" if product == "MariaDB" else "utf8mb4_0900_bin",
-        folds_tables=bool(folds),
-        local_infile=bool(local_infile),
-        undoes_statements=not rolls_back,
+        folds_tables=said.get("lower_case_table_names", "0") != "0",
+        local_infile=said.get("local_infile") == "ON",
+        undoes_statements=said.get("innodb_rollback_on_timeout") != "ON",
     )
