@@ -180,6 +180,11 @@ class PostgresSession(Strategies, Swapping):
     def bulk(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:  # noqa: D102
         there = self.columns(table) or {}
         sql_types = {name: there.get(name, "") for name in schema.names}
+        for name, sql_type in sql_types.items():
+            if types.rounds(sql_type):
+                raise MaterializeError(
+                    f"Column {name!r} is {sql_type}, which rounds what it takes", hint="a type of 0, 3 or 6 digits"
+                )
         if all(types.writes_directly(field.type, sql_types[field.name]) for field in schema):
             count = self._copied(table, schema, batches, sql_types)
         else:

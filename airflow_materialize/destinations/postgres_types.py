@@ -23,10 +23,14 @@ _SCALARS: dict[pa.DataType, str] = {
     pa.float32(): "real",
     pa.float64(): "double precision",
     pa.date32(): "date",
+    pa.time32("s"): "time without time zone",
+    pa.time32("ms"): "time without time zone",
     pa.time64("us"): "time without time zone",
     pa.timestamp("s"): "timestamp without time zone",
     pa.timestamp("ms"): "timestamp without time zone",
     pa.timestamp("us"): "timestamp without time zone",
+    pa.timestamp("s", "UTC"): "timestamp with time zone",
+    pa.timestamp("ms", "UTC"): "timestamp with time zone",
     pa.timestamp("us", "UTC"): "timestamp with time zone",
     pa.duration("us"): "interval",
 }
@@ -43,11 +47,16 @@ _ARROW: dict[str, pa.DataType] = {
     "bytea": pa.binary(),
     "date": pa.date32(),
     "time without time zone": pa.time64("us"),
+    "time(0) without time zone": pa.time32("s"),
+    "time(3) without time zone": pa.time32("ms"),
+    "time(6) without time zone": pa.time64("us"),
     "timestamp without time zone": pa.timestamp("us"),
     "timestamp(0) without time zone": pa.timestamp("s"),
     "timestamp(3) without time zone": pa.timestamp("ms"),
     "timestamp(6) without time zone": pa.timestamp("us"),
     "timestamp with time zone": pa.timestamp("us", "UTC"),
+    "timestamp(0) with time zone": pa.timestamp("s", "UTC"),
+    "timestamp(3) with time zone": pa.timestamp("ms", "UTC"),
     "timestamp(6) with time zone": pa.timestamp("us", "UTC"),
     "interval": pa.duration("us"),
     "uuid": pa.uuid(),
@@ -56,7 +65,7 @@ _ARROW: dict[str, pa.DataType] = {
 _TEXTS = {"text", "character varying", "character"}
 _DECIMAL = re.compile(r"numeric\((\d+),(\d+)\)")
 _MODIFIER = re.compile(r"\([^()]*\)")
-_ROUNDING = re.compile(r"(timestamp|time|interval)\([0-5]\)")
+_ROUNDING = re.compile(r"(timestamp|time|interval\b).*\([0-5]\)")
 _MOST_DIGITS = 38
 
 
@@ -90,7 +99,14 @@ def arrow_type(sql_type: str) -> pa.DataType:
     if found := _DECIMAL.fullmatch(sql_type):
         precision, scale = map(int, found.groups())
         return pa.decimal128(precision, scale) if scale <= precision <= _MOST_DIGITS else pa.null()
-    return _ARROW.get(sql_type, _ARROW.get(_plain(sql_type), pa.null()) if not _ROUNDING.match(sql_type) else pa.null())
+    if sql_type in _ARROW or rounds(sql_type):
+        return _ARROW.get(sql_type, pa.null())
+    return _ARROW.get(_plain(sql_type), pa.null())
+
+
+def rounds(sql_type: str) -> bool:
+    """Whether a type rounds points in time to digits that no unit of Arrow's has."""
+    return sql_type.removesuffix("[]") not in _ARROW and _ROUNDING.match(sql_type) is not None
 
 
 def writes_directly(arrow: pa.DataType, sql_type: str) -> bool:

@@ -164,6 +164,22 @@ def test_columns_of_types_that_are_not_arrows_are_loaded_by_cast(warehouse, sql)
     assert sql("SELECT count(*) FROM raw.orders") == [(1,)]
 
 
+def test_points_in_time_are_not_rounded(warehouse, sql):
+    sql("CREATE SCHEMA raw", "CREATE TABLE raw.orders (at timestamp(3), t time(0), tz timestamp(3) with time zone)")
+    moment, noon = pa.array([1_000], pa.timestamp("us")), pa.array([43_200_000_000], pa.time64("us"))
+    data = {"at": moment, "t": noon, "tz": moment.cast(pa.timestamp("us", "UTC"))}
+    warehouse.load(data, "append")
+    assert warehouse.types()["at"] == "timestamp(3) without time zone"
+    with pytest.raises(MaterializeError, match="Column 'at', row 1: 1970-01-01 00:00:00.000001 .* is not exactly"):
+        warehouse.load({"at": pa.array([1], pa.timestamp("us"))}, "append")
+    assert sql("SELECT at::text, t::text FROM raw.orders") == [("1970-01-01 00:00:00.001", "12:00:00")]
+    with pytest.raises(MaterializeError, match="Column 't'"):
+        warehouse.load({"t": pa.array([1], pa.time64("us"))}, "append", on_schema_change="freeze")
+    sql("ALTER TABLE raw.orders ALTER COLUMN at TYPE timestamp(1)")
+    with pytest.raises(MaterializeError, match=r"Column 'at' is timestamp\(1\) without time zone, which rounds"):
+        warehouse.load(data, "append")
+
+
 def test_a_nul_character_is_refused_with_column_and_row(warehouse):
     with pytest.raises(
         MaterializeError, match="Column 'v', row 2: a text has a character that the database cannot store"
