@@ -191,6 +191,26 @@ print(len(open("/proc/sys/kernel/core_pattern").read()) > 0)
     assert contained(text) == "True\n"
 
 
+def test_no_way_up_leads_past_what_is_hidden(tier, tmp_path):
+    if tier == "process":
+        pytest.skip("files are open there")
+    shown = tmp_path / "home" / "shown"
+    shown.mkdir(parents=True)
+    (tmp_path / "home" / "secrets").mkdir()
+    view = View(apart=True, hidden=(tmp_path,)).showing(shown)
+    text = """
+import os
+for path in ("..", "/proc/self/cwd/..", "/proc/1/cwd/.."):
+    try:
+        print(os.listdir(path))
+    except PermissionError:
+        print("closed")
+"""
+    command = [sys.executable, "-I", "-S", "-c", text]
+    ended = run_contained(command, env={}, cwd=shown, child=Child(view))
+    assert ended.stdout.splitlines() == ["['shown']", "['shown']", "closed"], ended.stderr
+
+
 def test_it_makes_no_user_namespace_of_its_own(tier):
     if tier == "process":
         pytest.skip("it would have power over nothing there")
