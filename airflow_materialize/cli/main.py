@@ -102,7 +102,7 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--variant", metavar="NAME", help="the variant to run, where pipeline.yml has some")
     verb.add_argument("--only", choices=("run", "load", "check"), action="append", help="do this step alone")
     verb.add_argument(
-        "--connection", metavar="ID=URL", action="append", default=[], help="open this DuckDB or SQLite file for ID"
+        "--connection", metavar="ID=URL", action="append", default=[], help="open this file or server for ID"
     )
     verb.set_defaults(verb=run)
 

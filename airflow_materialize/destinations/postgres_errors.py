@@ -60,9 +60,9 @@ class Grants:
         if "row-level security" in message:
             return f"ALTER ROLE {self.user} BYPASSRLS, or load as the table's owner"
         found = _DENIED.search(message)
-        if found is None:
+        if found is None and "temporary tables" not in message:
             return ""
-        if found["kind"] == "database":
+        if found is None or found["kind"] == "database":
             return f"GRANT CREATE, TEMPORARY ON DATABASE {self.database} TO {self.user}"
         if found["kind"] == "schema":
             return f"GRANT USAGE, CREATE ON SCHEMA {self.schema} TO {self.user}" if self.schema else ""

@@ -241,6 +241,23 @@ def test_a_missing_right_is_told_as_the_grant_to_run(warehouse, sql, role, given
         assert warehouse.load({"id": [1]}, "append").rows_total == 1
 
 
+def test_who_does_not_own_the_table_is_told_so_where_its_columns_change(warehouse, sql, role):
+    warehouse.load({"id": [1]}, "append")
+    sql(
+        f'GRANT ALL ON ALL TABLES IN SCHEMA raw TO "{role}"', f'GRANT USAGE ON SCHEMA raw TO "{role}"',
+        f"REVOKE TEMPORARY ON DATABASE \"{warehouse.url.rpartition('/')[2]}\" FROM PUBLIC",
+    )  # fmt: skip
+    other = as_role(warehouse, role)
+    other.load({"id": [2]}, "append")
+    with pytest.raises(MaterializeError, match="must be owner of table orders") as caught:
+        other.load({"id": [3], "v": ["a"]}, "append")
+    assert caught.value.hint == f'ALTER TABLE "raw"."orders" OWNER TO "{role}"'
+    with pytest.raises(MaterializeError, match="temporary tables") as caught:
+        other.load({"id": [2]}, "merge", columns=[KEY])
+    assert caught.value.hint.startswith("GRANT CREATE, TEMPORARY ON DATABASE")
+    assert sql("SELECT count(*) FROM raw.orders") == [(2,)]
+
+
 def test_rows_that_a_policy_hides_are_not_left_behind(warehouse, sql, role):
     warehouse.load({"id": [1, 2]})
     sql(
