@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_materialize.destinations.base import Progress, Table
+from airflow_materialize.destinations.base import Table
 from airflow_materialize.destinations.postgres_catalog import Catalog
 from airflow_materialize.errors import MaterializeError
 
@@ -70,8 +70,6 @@ class _View:
 
 class Swapping(Catalog):
     """The part of a session that changes columns and loses nothing by it."""
-
-    _say: Progress
 
     def swap(self, table: Table, columns: Mapping[str, str], changed: Mapping[str, str]) -> Table:  # noqa: D102
         there = self.columns(table) or {}
@@ -139,7 +137,7 @@ class Swapping(Catalog):
         lost = self.rows(_GOES_ALONG, [name, list(dropped), name, list(dropped)]) if dropped else []
         if lost:
             listed = ", ".join(name for (name,) in lost)
-            self._say(f"{table}: with {', '.join(dropped)} go what was built on them: {listed}")
+            self.losses.append(f"with {', '.join(dropped)} go what was built on them: {listed}")
 
     @contextmanager
     def _views_aside(self, table: Table, changed: Sequence[str]) -> Iterator[None]:

@@ -106,8 +106,9 @@ def test_nothing_is_dropped_along_with_a_column(warehouse, kept):
 
 
 def test_what_goes_with_a_column_is_said(warehouse, kept):
-    warehouse.load({"id": [1]})
+    report = warehouse.load({"id": [1]})
     assert any("with name go what was built on them: by_name" in sentence for sentence in warehouse.said)
+    assert any("with name go what was built on them: by_name" in change for change in report.schema_changes)
 
 
 def test_a_materialized_view_of_a_column_with_another_type_is_named(warehouse, sql):
