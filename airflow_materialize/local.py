@@ -243,7 +243,8 @@ def _upstream(name: str, graph: AssetGraph, done: Mapping[str, AssetResult]) -> 
 
     def said(other: str) -> Said | None:
         found = done.get(other)
-        return Said(found.run, found.load) if found and found.run and not found.error else None
+        # One that failed is not asked about, unless by a check that nothing waits for.
+        return Said(found.run, found.load) if found and found.run else None
 
     skips = {other: done[other].skip if other in done else None for other in graph.depends[name]}
     return _Upstream(skips, Upstream(graph.upstream(name), frozenset(graph.depends), said))

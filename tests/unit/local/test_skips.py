@@ -155,6 +155,15 @@ def test_what_an_asset_says_of_its_table_counts_for_more_than_what_the_load_find
     assert shop.rows("SELECT said FROM asks") == [("[True, False, False, None]",)]
 
 
+def test_a_check_that_nothing_waits_for_takes_no_word_away(shop):
+    header = "columns: [{name: n, checks: [{name: negative, blocking: false}]}]\n"
+    shop.write("made", "from bruin import result\n\ndef materialize():\n    return result([{'n': 1}], metadata={'day': 1})\n", TABLE + header)  # fmt: skip
+    shop.write("asks", ASKS.replace("result_of('left', default='none')", "0"), after("made"))
+    result = shop.run(raise_on_error=False)
+    assert result.assets["made"].error
+    assert shop.rows("SELECT day FROM asks") == [(1,)]
+
+
 def test_a_generator_fills_in_metadata_while_it_runs(shop):
     body = """
 from airflow_materialize.sdk import result
