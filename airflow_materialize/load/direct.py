@@ -24,10 +24,11 @@ def needs_no_staging(session: Session, plan: RunPlan, schema: SchemaPlan, keys: 
     """Whether all that a strategy does with the rows is to insert them.
 
     Half of the time of such a load is a second copy otherwise. Where a change of columns is not rolled back, rows are
-    looked at before anything changes, in a staging table; not so before a swap, which changes nothing until its end.
+    looked at before anything changes, in a staging table; not so before a swap, which changes nothing until its end,
+    nor for a new table, which is dropped again.
     There they wait, too, where a swap keeps readers out.
     """
-    changes_stay = bool(schema.diff) and not (schema.diff.swapped or session.changes_roll_back)
+    changes_stay = bool(schema.diff) and not (schema.diff.swapped or schema.diff.created or session.changes_roll_back)
     locks = schema.diff.swapped and session.swaps_lock_readers
     return plan.strategy in _STRATEGIES and not (keys.last or schema.filled or changes_stay or locks)
 
