@@ -9,7 +9,7 @@ from airflow_materialize.definition.tree import Entry, ListNode, MapNode, Node, 
 from airflow_materialize.errors import Problem
 
 _CLOUD = "it is read by Bruin Cloud alone"
-_NO_PARTITIONS = "DuckDB and SQLite have no partitions"
+_NO_PARTITIONS = "tables are made without partitions and clusters; a table that has them keeps them"
 
 ASSET_FIELDS_WITHOUT_EFFECT: dict[str, str] = {
     "freshness": "the age of a table is not watched in this version",

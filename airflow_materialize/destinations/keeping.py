@@ -78,6 +78,10 @@ class Keeping(Tables):
                 self.comment(table, column, text)
         return table
 
+    def rest_of(self, table: Table, column: str) -> str:
+        """Return what stands behind a column's type where the table was made: its collation, its default, NOT NULL."""
+        return _Made(self.made_by(table), self.dialect).rest(column)
+
     def _kept(
         self, table: Table, constraints: Iterable[_Constraint] | None, gone: frozenset[str], changed: set[str]
     ) -> list[str]:

@@ -20,7 +20,7 @@ from airflow_materialize.destinations.base import STAGING, Capabilities, Destina
 from airflow_materialize.destinations.sqlite_errors import is_busy, translated
 from airflow_materialize.destinations.sqlite_publishing import SQLitePublishing
 from airflow_materialize.destinations.sqlite_reading import SQLiteReader
-from airflow_materialize.destinations.sqlite_values import affinity, column_values, rebuild, stored
+from airflow_materialize.destinations.sqlite_values import affinity, column_values, stored
 from airflow_materialize.destinations.waiting import wait_for
 from airflow_materialize.errors import MaterializeError
 
@@ -125,9 +125,6 @@ class SQLiteSession(SQLitePublishing):
             index = self.quote(f"{STAGING}_keys")
             self.execute(f"CREATE INDEX temp.{index} ON {staging} ({', '.join(self.quote(key) for key in keys)})")
         return Table(STAGING, "temp")
-
-    def change_type(self, table: Table, name: str, sql_type: str) -> None:  # noqa: D102
-        rebuild(self, table, name, sql_type, f"temp.{self.quote(STAGING + '_kept')}")
 
     def bulk(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:  # noqa: D102
         width = len(schema.names)

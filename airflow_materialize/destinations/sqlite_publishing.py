@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_materialize.destinations.arrow import is_text
-from airflow_materialize.destinations.base import Session
+from airflow_materialize.destinations.base import STAGING, Session
 from airflow_materialize.destinations.keeping import Keeping, Part
 from airflow_materialize.destinations.publishing import Statement, newer, unchanged
+from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,6 +46,26 @@ class SQLitePublishing(Keeping, Session):
         listed = ", ".join(map(self.quote, columns))
         self.execute(f"DROP VIEW IF EXISTS {self.name_of(view)}")
         self.execute(f"CREATE VIEW {self.name_of(view)} AS SELECT {listed} FROM {self.name_of(table)}")
+
+    def change_type(self, table: Table, name: str, sql_type: str) -> None:
+        """Make the table anew with another type of one column; SQLite has no statement for it.
+
+        Raises:
+            MaterializeError: Something that hangs on the table would be lost by it.
+        """
+        columns = self.columns(table) or {}
+        listed, target = ", ".join(map(self.quote, columns)), self.name_of(table)
+        kept = f"temp.{self.quote(STAGING + '_kept')}"
+        self.execute(f"CREATE TABLE {kept} AS SELECT {listed} FROM {target}")
+        before = len(self.losses)
+        self.swap(table, columns | {name: sql_type + self.rest_of(table, name)}, {})
+        if lost := self.losses[before:]:
+            raise MaterializeError(
+                f"the type of a column of {table} cannot be changed: {lost[0]}",
+                hint="rebuild the table by a full refresh",
+            )
+        self.execute(f"INSERT INTO {target} ({listed}) SELECT {listed} FROM {kept}")
+        self.execute(f"DROP TABLE {kept}")
 
     def hanging_on(self, table: Table) -> list[Part]:  # noqa: D102
         return [Part(*row) for row in self.rows(_PARTS, [table.name])]

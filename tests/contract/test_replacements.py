@@ -96,6 +96,19 @@ def test_views_are_read_as_before_and_those_that_cannot_be_are_named(embedded):
     assert named == ["the view broken cannot be read: it needs old, which the result lacks"]
 
 
+def test_a_column_that_is_widened_in_sqlite_keeps_what_hangs_on_the_table(make_warehouse):
+    warehouse = make_warehouse("sqlite")
+    make(warehouse, 'CREATE INDEX by_both ON {i} (n, "a b")')
+    report = warehouse.load({"id": [2], "a b": [2], "n": [2.5], "v": ["y"], "old": ["p"]}, "append")
+    assert report.schema_changes == ["column n changed from INTEGER to REAL"]
+    assert warehouse.rows(columns="id, n") == [(1, 1.0), (2, 2.5)]
+    refuses(
+        warehouse, insert("1, 9, 9, 'z'"), insert("9, 1, 9, 'z'"), insert("9, 9, -1, 'z'"), insert("9, 9, NULL, 'z'")
+    )
+    warehouse.run("INSERT INTO {t} (id) VALUES (3)")
+    assert (3, 3.0) in warehouse.rows(columns="id, n")
+
+
 @EMBEDDED
 def test_equal_columns_lose_nothing(embedded):
     make(embedded, "CREATE INDEX by_old ON {i} (old)")
