@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from airflow_materialize.connections import resolve
@@ -102,3 +104,14 @@ def test_errors_of_the_database_are_ours(destination):
             session.rows("SELECT * FROM no_such")
         with pytest.raises(MaterializeError):
             session.execute("SELEC 1")
+
+
+def test_a_driver_that_is_not_installed_is_named_with_the_extra_that_brings_it(monkeypatch):
+    for name in [*sys.modules]:
+        if name.startswith("airflow_materialize.destinations.mysql"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "MySQLdb", None)
+    with pytest.raises(MaterializeError) as caught:
+        for_connection(resolve("shop", {"shop": "mysql://root@localhost/shop"}))
+    assert "Connection 'shop' has the type 'mysql', whose driver is not installed" in str(caught.value)
+    assert "pip install 'airflow-materialize[mysql]'" in caught.value.hint
