@@ -132,5 +132,6 @@ def _set_up(connection: Any, *, read_only: bool) -> Server:
         collation="utf8mb4_nopad_bin" if product == "MariaDB" else "utf8mb4_0900_bin",
         folds_tables=said.get("lower_case_table_names", "0") != "0",
         local_infile=said.get("local_infile") == "ON",
+        is_read_only=read_only,
         undoes_statements=said.get("innodb_rollback_on_timeout") != "ON",
     )

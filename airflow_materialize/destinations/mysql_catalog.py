@@ -33,6 +33,7 @@ class Server:
         collation: In which texts are equal where they are the same, and not otherwise.
         folds_tables: Whether it takes `Orders` and `orders` for one table.
         local_infile: Whether it lets clients send files.
+        is_read_only: Whether this session is for reading alone.
         undoes_statements: Whether a statement that waited too long for a lock leaves its transaction as it was.
     """
 
@@ -41,6 +42,7 @@ class Server:
     collation: str
     folds_tables: bool
     local_infile: bool
+    is_read_only: bool
     undoes_statements: bool
 
 

@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.destinations.base import Table
+from airflow_materialize.destinations.discretion import PassingError
 from airflow_materialize.destinations.mysql_types import is_text_type
 from airflow_materialize.errors import MaterializeError
 
@@ -163,6 +164,10 @@ class Changes:
                 self._session.drop_temporary(self._shadow[0])
         for undo in reversed(self._undo):
             try:
+                with suppress(PassingError):
+                    undo()
+                    continue
+                # An interrupt that was on its way may have met it.
                 undo()
             except MaterializeError as error:
                 self._say(f"A change to the table's columns could not be taken back: {error.message}")

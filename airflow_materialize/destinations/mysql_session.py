@@ -59,6 +59,7 @@ class MySQLSession(MySQLCatalog, Session):
         self._number = int(connection.thread_id())
         self._progress = progress
         self._locks: list[str] = []
+        self._is_ending = False
         self._target: Table | None = None
         self._changes = Changes(self, self.say)
 
@@ -112,7 +113,8 @@ class MySQLSession(MySQLCatalog, Session):
 
         wait_for(attempt, blocker, limit=QUEUE_SECONDS, progress=self._progress)
         self._locks.append(name)
-        if self._target is None:
+        # Who only reads leaves what a load left to the next load.
+        if self._target is None and not self._server.is_read_only:
             self._target = table
             self._changes.begin(table)
 
@@ -124,11 +126,15 @@ class MySQLSession(MySQLCatalog, Session):
         except UnknownOutcomeError:
             raise
         except BaseException:
+            # Whoever wants the load to end has that now; what is left is cleaning up.
+            self._is_ending = True
             self._changes.take_back()
             raise
         else:
+            self._is_ending = True
             self._changes.finish()
         finally:
+            self._is_ending = False
             with suppress(MaterializeError):
                 self.execute("SET autocommit = 1")
                 for name in self._locks:
@@ -141,8 +147,11 @@ class MySQLSession(MySQLCatalog, Session):
 
     def interrupt(self) -> None:
         """End the statement that runs, from another thread."""
-        with translated(self.product), closing(self._connect()) as other, closing(other.cursor(Cursor)) as cursor:
-            cursor.execute(f"KILL QUERY {self._number}")
+        if self._is_ending:
+            return
+        # Where there is no way to the server, the statement has none either.
+        with suppress(MaterializeError), translated(self.product), closing(self._connect()) as other:
+            other.query(f"KILL QUERY {self._number}")
 
     def _connection_name(self, number: int | None) -> str:
         found: list[tuple[Any, ...]] = []

@@ -11,9 +11,10 @@ import pytest
 from airflow_materialize.connections import resolve
 from airflow_materialize.destinations import mysql_session
 from airflow_materialize.destinations.base import for_connection
-from airflow_materialize.destinations.discretion import PassingError
+from airflow_materialize.destinations.discretion import PassingError, RepeatableError
 from airflow_materialize.destinations.mysql_changes import Changes
 from airflow_materialize.destinations.reading import ReadOnlyError
+from airflow_materialize.destinations.stopping import limited
 from airflow_materialize.errors import MaterializeError, TransientError
 
 KEY = [{"name": "id", "primary_key": True}]
@@ -110,6 +111,28 @@ def test_another_dag_run_settles_it_too_and_loads_on(warehouse, monkeypatch):
     assert warehouse.ledger("run_id") == [("killed",), ("next",), ("run 1",)]
 
 
+@pytest.mark.parametrize("outcome", ["kept", "lost"])
+def test_other_columns_come_once_where_the_answer_of_the_commit_is_lost(warehouse, monkeypatch, outcome):
+    warehouse.load({"id": [1]})
+    losses, whole = iter([True]), mysql_session.MySQLSession.commit
+
+    def commit(self):
+        lost = self._changes._later and next(losses, False)
+        if not lost or outcome == "kept":
+            whole(self)
+        if lost:
+            ask(warehouse, f"KILL {self._number}")
+            raise RepeatableError("the connection is gone")
+
+    monkeypatch.setattr(mysql_session.MySQLSession, "commit", commit)
+    report = warehouse.load({"id": [2], "v": ["x"]}, run="once")
+    assert (report.outcome, report.rows_inserted) == ("loaded" if outcome == "kept" else "already_loaded", 1)
+    assert warehouse.rows() == [(2, "x")]
+    assert warehouse.ledger("run_id") == [("once",), ("run 1",)]
+    warehouse.load({"id": [3], "v": ["y"]}, "append")
+    assert tables(warehouse) == {"orders": "", "_materialize_loads": ""}
+
+
 def test_a_load_that_dies_before_the_rename_is_cleaned_up_after_by_the_next_and_nothing_else_is(warehouse, monkeypatch):
     warehouse.load({"id": [1]})
     warehouse.run("CREATE TABLE raw.orders__new_mine (id INT)", "CREATE TABLE raw.orders__old_mine (id INT)")
@@ -159,6 +182,19 @@ def test_changes_of_columns_are_taken_back_where_the_load_fails(warehouse, data,
     with pytest.raises(MaterializeError, match="Nothing was changed in raw.orders."):
         warehouse.load(data, "append", before_commit=refuse, **options)
     assert (warehouse.rows(), ask(warehouse, "SHOW CREATE TABLE raw.orders")) == ([(1,)], before)
+
+
+def test_changes_of_columns_are_taken_back_where_the_load_is_stopped(warehouse):
+    warehouse.load({"x": list(range(1000))})
+
+    def never_ends(session, table):
+        name = session.name_of(table)
+        session.rows(f"SELECT sum(a.x * b.x % 7 + c.x * d.x) FROM {name} a, {name} b, {name} c, {name} d")
+
+    with pytest.raises(MaterializeError, match="it took longer than 0.5 s"), limited("load of raw.orders", 0.5):
+        warehouse.load({"x": [0.5], "new": [1]}, "append", before_commit=never_ends)
+    assert warehouse.types() == {"x": "BIGINT"}
+    assert warehouse.rows(columns="count(*)") == [(1000,)]
 
 
 def test_a_column_keeps_its_rules_when_it_widens(warehouse):
