@@ -403,3 +403,14 @@ def test_two_long_names_that_begin_alike_stay_two_columns(warehouse):
     warehouse.load({first: [1], second: [2]})
     warehouse.load({second: [4], first: [3]}, "append")
     assert warehouse.rows() == [(1, 2), (3, 4)]
+
+
+def test_an_upsert_takes_any_names(warehouse, sql):
+    names = ['a"b', "a'b", "%s", "?", "$1", ":x", "x" * 70]
+    data = {name: [index] for index, name in enumerate(names)}
+    warehouse.load(data)
+    sql('CREATE UNIQUE INDEX ON raw.orders ("a""b", "?")')
+    keys = [{"name": name, "primary_key": True} for name in ("?", 'a"b')]
+    report = warehouse.load(data | {"%s": [7]}, "merge", columns=keys)
+    assert (report.rows_updated, report.rows_inserted) == (1, 0)
+    assert warehouse.rows() == [(0, 1, 7, 3, 4, 5, 6)]
