@@ -35,7 +35,10 @@ def test_a_field_without_effect_is_a_warning_at_its_place_with_the_reason(parse)
         "4:1: warning: unit_tests: has no effect: assets are tested with pytest",
         "5:1: warning: outputs: has no effect: an asset makes one table; several x.asset.yml may `run` one file",
         "8:29: warning: columns[0].checks[0].notifications: has no effect: whom the asset notifies hears of its checks",
-        "11:3: warning: materialization.partition_by: has no effect: DuckDB and SQLite have no partitions",
+        (
+            "11:3: warning: materialization.partition_by: has no effect: tables are made without partitions and clusters; "
+            "a table that has them keeps them"
+        ),
     ]
 
 
