@@ -62,6 +62,10 @@ class MySQLSpelling(Spelling):
     def delete_sources(self, staging: str, target: str, condition: str) -> str:  # noqa: D102
         return f"DELETE source FROM {staging} AS source JOIN {target} AS target ON {condition}"
 
+    def apart(self, query: str) -> str:  # noqa: D102
+        # Else it would be joined row by row where the table has no index: this one gets its own.
+        return f"({query} LIMIT {2**64 - 1})"
+
     def update_from(self, target: str, staging: str, changes: Mapping[str, str], condition: str) -> str:  # noqa: D102
         listed = ", ".join(f"target.{name} = {value}" for name, value in changes.items())
         return f"UPDATE {target} AS target JOIN {staging} AS source ON {condition} SET {listed}"  # noqa: S608

@@ -111,6 +111,10 @@ class Spelling(ABC):
         exists = f"EXISTS (SELECT 1 FROM {target} AS target WHERE {condition})"  # noqa: S608
         return f"DELETE FROM {staging} AS source WHERE {exists}"  # noqa: S608
 
+    def apart(self, query: str) -> str:
+        """Return a query as a table to join, computed before the join where the database does better so."""
+        return f"({query})"
+
     def update_from(self, target: str, staging: str, changes: Mapping[str, str], condition: str) -> str:
         """Return the statement that changes rows of a table by those of another that meet a condition.
 

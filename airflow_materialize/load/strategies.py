@@ -169,7 +169,8 @@ def _ended(session: Session, publication: Publication, same: str = "") -> Statem
 
 def _insert_versions(session: Session, publication: Publication) -> Statement:
     current = session.quote(HISTORY_COLUMNS[-1])
-    versions = f"(SELECT * FROM {session.name_of(publication.target)} WHERE {current})"
+    listed = ", ".join([*map(session.quote, publication.keys), current])
+    versions = session.apart(f"SELECT {listed} FROM {session.name_of(publication.target)} WHERE {current}")
     condition = f"{same_key(session, publication)} WHERE target.{current} IS NULL"
     return insert(session, publication, f" AS source LEFT JOIN {versions} AS target ON {condition}")
 
