@@ -296,6 +296,24 @@ def test_a_merge_never_goes_by_another_unique_index_than_that_of_its_key(warehou
     assert warehouse.rows() == [(1, 11), (2, 20), (3, 30)]
 
 
+@pytest.mark.parametrize("strategy", ["merge", "delete+insert", "scd2_by_column"])
+def test_no_load_joins_row_by_row_where_the_table_has_no_index(warehouse, monkeypatch, strategy):
+    whole, plans = mysql_session.MySQLSession.execute, []
+
+    def execute(self, sql, parameters=()):
+        if sql.startswith(("INSERT", "UPDATE", "DELETE")) and " JOIN " in sql:
+            plans.extend(str(row) for row in self.rows(f"EXPLAIN {sql}", parameters))
+        return whole(self, sql, parameters)
+
+    monkeypatch.setattr(mysql_session.MySQLSession, "execute", execute)
+    options = {"incremental_key": "id"} if strategy == "delete+insert" else {"columns": KEY}
+    for start in (0, 1000):
+        ids = range(start, start + 3000)
+        warehouse.load({"id": ids, "v": [f"{start} {number}" for number in ids]}, strategy, **options)
+    assert plans
+    assert not [plan for plan in plans if "join buffer" in plan]
+
+
 # What is refused.
 
 
