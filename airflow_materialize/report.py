@@ -96,6 +96,7 @@ class LoadReport(_Report):
         schema_changes: What happened to the table's columns, a sentence each.
         seconds: Time from opening the connection to the commit.
         checks: What the blocking checks said, where the load is published after them.
+        guarantee: The destination, and how often it promises to apply a load, as `DuckDB: exactly once`.
     """
 
     table: str
@@ -111,6 +112,7 @@ class LoadReport(_Report):
     schema_changes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     checks: CheckReport | None = None
+    guarantee: str = ""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -126,7 +128,8 @@ class LoadReport(_Report):
             touched += f", {self.rows_doubled:,} doubled"
         passed = len(self.checks.verdicts) if self.checks else 0
         checked = f", {passed:,} {'check' if passed == 1 else 'checks'} passed" if passed else ""
-        return f"{self.strategy}: {self.rows_in:,} in, {touched}, {self.rows_total:,} in {self.table}{checked}"
+        label = f" ({self.guarantee})" if self.guarantee else ""
+        return f"{self.strategy}: {self.rows_in:,} in, {touched}, {self.rows_total:,} in {self.table}{checked}{label}"
 
 
 _UNCHANGED = {

@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_materialize.destinations import MODULES
 from airflow_materialize.destinations.arrow import canonical
 from airflow_materialize.destinations.discretion import PassingError
+from airflow_materialize.destinations.lookup import class_for
 from airflow_materialize.destinations.spelling import Table
 from airflow_materialize.destinations.stopping import current
 from airflow_materialize.destinations.tables import Tables
@@ -208,8 +207,10 @@ _KNOWN: dict[str, type[Destination]] = {}
 class Destination(ABC):
     """A kind of database, registered by its `conn_type`."""
 
-    conn_type: ClassVar[str]
-    capabilities: ClassVar[Capabilities] = Capabilities()
+    conn_type: str
+    title: ClassVar[str] = ""
+    """What people call it; its `conn_type` where it is empty."""
+    capabilities: Capabilities = Capabilities()
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -218,6 +219,11 @@ class Destination(ABC):
         super().__init_subclass__(**arguments)
         if "conn_type" in vars(cls):
             _KNOWN.setdefault(cls.conn_type, cls)
+
+    @property
+    def guarantee(self) -> str:
+        """The label of each load, as `DuckDB: exactly once`."""
+        return f"{self.title or self.conn_type}: {self.capabilities.guarantee.replace('_', ' ')}"
 
     @abstractmethod
     def table(self, name: str) -> Table:
@@ -256,25 +262,15 @@ class Destination(ABC):
         """
 
 
+def known(conn_type: str) -> type[Destination]:
+    """Return the class that the imported module of a `conn_type` has registered."""
+    return _KNOWN[conn_type]
+
+
 def for_connection(connection: Connection) -> Destination:
     """Return the destination that a connection leads to.
 
     Raises:
         MaterializeError: There is none for its type.
     """
-    if connection.conn_type not in MODULES:
-        raise MaterializeError(
-            f"Connection {connection.conn_id!r} has the type {connection.conn_type!r}, into which nothing is loaded",
-            hint=f"one of: {', '.join(sorted(MODULES))}",
-            unchanged="any table",
-        )
-    try:
-        import_module(MODULES[connection.conn_type])
-    except ImportError as error:
-        raise MaterializeError(
-            f"Connection {connection.conn_id!r} has the type {connection.conn_type!r}, whose driver is not installed:"
-            f" {error}",
-            hint=f"pip install 'airflow-materialize[{connection.conn_type}]'; docs/destinations says what it needs",
-            unchanged="any table",
-        ) from error
-    return _KNOWN[connection.conn_type](connection)
+    return class_for(connection)(connection)

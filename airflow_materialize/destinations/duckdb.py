@@ -214,6 +214,7 @@ class DuckDB(Destination):
     """A DuckDB file."""
 
     conn_type = "duckdb"
+    title = "DuckDB"
 
     def table(self, name: str) -> Table:  # noqa: D102
         parts = name.split(".")

@@ -47,6 +47,7 @@ class MySQL(Destination):
     """A server of MySQL or MariaDB."""
 
     conn_type = "mysql"
+    title = "MySQL"
 
     def table(self, name: str) -> Table:  # noqa: D102
         parts = name.split(".")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 _TEXT = r"'(?:[^']|'')*'"
 _ESCAPED_TEXT = r"""'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*\""""
@@ -45,3 +46,40 @@ def _replaced(pattern: re.Pattern[str], sql: str, one: Callable[[re.Match[str]],
 
 def _doubled(text: str) -> str:
     return text.replace("%", "%%")
+
+
+def styled(sql: str, paramstyle: str) -> str:
+    """Return a statement with the placeholders of a driver's `paramstyle` for each `?`.
+
+    Args:
+        sql: The statement.
+        paramstyle: As PEP 249 calls it. A driver of the style `pyformat` takes `%s` as well.
+    """
+    if paramstyle == "qmark":
+        return sql
+    if paramstyle in {"format", "pyformat"}:
+        return formatted(sql)
+    count = 0
+
+    def one(match: re.Match[str]) -> str:
+        nonlocal count
+        if not match["place"]:
+            return match[0]
+        count += 1
+        return f":{count}" if paramstyle == "numeric" else f":p{count}"
+
+    return _STANDARD.sub(one, sql)
+
+
+def positional(sql: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """Return a statement with `?` for each `:name` that has a value, and the values in their order."""
+    found: list[Any] = []
+
+    def one(match: re.Match[str]) -> str:
+        name = (match["name"] or "")[1:]
+        if name not in values:
+            return match[0]
+        found.append(values[name])
+        return "?"
+
+    return _STANDARD.sub(one, sql), found

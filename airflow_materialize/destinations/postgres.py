@@ -32,6 +32,7 @@ class Postgres(Destination):
     """A PostgreSQL database."""
 
     conn_type = "postgres"
+    title = "PostgreSQL"
 
     _was_open = False
 

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from airflow_materialize.errors import MaterializeError
 
@@ -37,10 +37,10 @@ class Table:
 class Spelling(ABC):
     """The part of a session that writes SQL and runs none."""
 
-    dialect: ClassVar[str]
+    dialect: str
     """sqlglot's name of the dialect."""
 
-    committing: ClassVar[frozenset[str]] = frozenset()
+    committing: frozenset[str] = frozenset()
     """First words of statements that commit what came before them, whatever the transaction."""
 
     def quote(self, identifier: str) -> str:

@@ -192,6 +192,7 @@ class SQLite(Destination):
     """An SQLite file."""
 
     conn_type = "sqlite"
+    title = "SQLite"
     capabilities = Capabilities(schemas=False)
 
     def table(self, name: str) -> Table:  # noqa: D102

@@ -15,7 +15,7 @@ from airflow_materialize.destinations.spelling import Spelling, Table
 class Tables(Spelling):
     """The part of a session that makes tables and changes their columns."""
 
-    changes_roll_back: ClassVar[bool] = True
+    changes_roll_back: bool = True
     """Whether what is made and changed here is taken back with the transaction."""
 
     swaps_lock_readers: ClassVar[bool] = False

@@ -93,7 +93,7 @@ def load_table(
     with discreet(plan.asset.columns), unchanged(table):
         _check_asset(destination, plan, table)
         report = again(once, say)
-    return replace(report, seconds=round(time.monotonic() - started, 3))
+    return replace(report, seconds=round(time.monotonic() - started, 3), guarantee=destination.guarantee)
 
 
 @dataclass

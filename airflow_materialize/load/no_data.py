@@ -74,4 +74,4 @@ def load_nothing(
 
     with discreet(plan.asset.columns), unchanged(table):
         report = again(once, say)
-    return replace(report, seconds=round(time.monotonic() - started, 3))
+    return replace(report, seconds=round(time.monotonic() - started, 3), guarantee=destination.guarantee)

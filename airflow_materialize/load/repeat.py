@@ -46,7 +46,7 @@ def already_loaded(
         entry = Ledger(session, table).find(plan.load_key) if session.kind(table) == "table" else None
         if entry is None or (entry.staged_file, entry.sha256) != (file_id, sha256):
             return None
-        report = report_of(session, table, entry)
+        report = replace(report_of(session, table, entry), guarantee=destination.guarantee)
         return replace(report, checks=before_commit(session, table)) if before_commit else report
 
 

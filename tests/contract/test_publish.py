@@ -43,7 +43,7 @@ def test_a_load_whose_blocking_checks_hold_is_published_with_their_verdicts(ware
         ("positive", True),
         ("check 0", True),
     ]
-    assert str(report).endswith("2 in raw.orders, 2 checks passed")
+    assert str(report).endswith(f"2 in raw.orders, 2 checks passed ({warehouse.destination.guarantee})")
     assert LoadReport.from_json(report.to_json()) == report
 
 

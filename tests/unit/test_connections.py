@@ -37,11 +37,23 @@ def test_a_relative_path_has_no_slashes():
         resolve("shop", {"shop": "duckdb://shop.duckdb"})
 
 
-def test_a_type_without_destination_is_refused_with_the_list():
+@pytest.mark.parametrize(("url", "reason"), [
+    ("oracle://scott:tiger@db/shop", "whose hook cannot be made"),
+    ("http://scott:tiger@db/shop", "its hook, HttpHook, is no DbApiHook"),
+    ("generic:tiger", "it has no hook"),
+])  # fmt: skip
+def test_a_type_without_destination_is_refused_with_the_list(monkeypatch, url, reason):
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", url)
     with pytest.raises(MaterializeError) as caught:
-        for_connection(resolve("shop", {"shop": "oracle://scott:tiger@db/shop"}))
-    assert "Connection 'shop' has the type 'oracle'" in str(caught.value)
-    assert "one of: duckdb, postgres, sqlite" in str(caught.value)
+        for_connection(resolve("shop", {} if url.startswith("http") else {"shop": url}))
+    assert f"Connection 'shop' has the type '{url.partition(':')[0]}', into which nothing is loaded" in str(
+        caught.value
+    )
+    assert reason in str(caught.value)
+    assert (
+        "one of: duckdb, mysql, postgres, sqlite (exactly once); a type whose hook is a DbApiHook (at least once)"
+        in str(caught.value)
+    )
     assert "Nothing was changed in any table." in str(caught.value)
     assert "tiger" not in str(caught.value)
 
