@@ -29,6 +29,7 @@ _DEFINES = frozenset({"alter", "comment", "create", "drop", "grant", "rename", "
 
 _CHANGES = frozenset({"delete", "insert", "update"})
 _MOST_ROWS = 500
+_TRIES = 4
 
 
 class GenericSession(GenericCatalog):
@@ -53,10 +54,9 @@ class GenericSession(GenericCatalog):
         self._driver = driver
         self._connect = connect
         self._read_only = read_only
-        self._in_transaction = False
+        self._in_transaction = self._has_created = False
         self._target: Table | None = None
         self._staging: Table | None = None
-        self._has_created = False
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:  # noqa: D102
         if self._read_only:
@@ -182,8 +182,7 @@ class GenericSession(GenericCatalog):
             with self._driver.translated(), closing(self._connection.cursor()) as cursor:
                 for start in range(0, len(cells), most * width):
                     part = cells[start : start + most * width]
-                    sql = insert + ", ".join([row] * (len(part) // width))
-                    cursor.execute(*self._driver.statement(sql, part))
+                    cursor.execute(*self._driver.statement(insert + ", ".join([row] * (len(part) // width)), part))
             count += batch.num_rows
         return count
 
@@ -217,21 +216,15 @@ class GenericSession(GenericCatalog):
 
     def _prepare(self, locks: Table, own: str) -> None:
         """Make the row of a table's lock, and see what this database's transactions hold. Nothing else is open yet."""
-        name = self.name_of(locks)
-        self.create_schema(locks)
-        try:
-            if not self.columns(locks):
-                self.execute(f"CREATE TABLE {name} (place {self.style.key} PRIMARY KEY, taken INTEGER)")
-            if not self.rows(f"SELECT 1 FROM {name} WHERE place = ?", [own]):
-                self.execute(f"INSERT INTO {name} (place, taken) VALUES (?, 0)", [own])
-            self.conclude()
-        except PassingError:
-            raise
-        except MaterializeError as error:
-            self.abandon()
-            if self.columns(locks) and self.rows(f"SELECT 1 FROM {name} WHERE place = ?", [own]):
-                raise RepeatableError(f"{locks} was made by another load at the same time") from error
-            raise
+        for left in reversed(range(_TRIES)):
+            try:
+                self._make_row(locks, own)
+                break
+            except StatementError:
+                # Another load may have made the same at the same time.
+                self.abandon()
+                if not left:
+                    raise
         self.behaviour = self.behaviour or observe(self, self.title, locks, own)
         self.changes_roll_back = self.behaviour.changes_roll_back
         self.committing = frozenset() if self.changes_roll_back else _DEFINES
@@ -239,10 +232,18 @@ class GenericSession(GenericCatalog):
         if self.described("SET TRANSACTION ISOLATION LEVEL READ COMMITTED") is None:
             self.abandon()
 
+    def _make_row(self, locks: Table, own: str) -> None:
+        name = self.name_of(locks)
+        self.create_schema(locks)
+        if not self.columns(locks):
+            self.execute(f"CREATE TABLE {name} (place {self.style.key} PRIMARY KEY, taken INTEGER)")
+        if not self.rows(f"SELECT 1 FROM {name} WHERE place = ?", [own]):
+            self.execute(f"INSERT INTO {name} (place, taken) VALUES (?, 0)", [own])
+        self.conclude()
+
     def _touch(self, locks: str, own: str) -> None:
         with self._driver.translated(), closing(self._connection.cursor()) as cursor:
-            sql = f"UPDATE {locks} SET taken = 1 - taken WHERE place = ?"
-            cursor.execute(*self._driver.statement(sql, [own]))
+            cursor.execute(*self._driver.statement(f"UPDATE {locks} SET taken = 1 - taken WHERE place = ?", [own]))
 
     def _define(self, sql: str) -> None:
         """Run a statement that commits by itself on another connection, so that the lock of this one holds."""
@@ -257,10 +258,9 @@ class GenericSession(GenericCatalog):
     def _clear(self) -> None:
         """Drop what this load has made and no rollback takes back."""
         if not self.changes_roll_back:
-            for table in (self._staging, self._target if self._has_created else None):
-                if table:
-                    with suppress(MaterializeError):
-                        self.execute(f"DROP TABLE {self.name_of(table)}")
+            for table in filter(None, (self._staging, self._target if self._has_created else None)):
+                with suppress(MaterializeError):
+                    self.execute(f"DROP TABLE {self.name_of(table)}")
         self._staging, self._has_created = None, False
 
     def _make(self, table: Table, columns: Mapping[str, str]) -> None:
