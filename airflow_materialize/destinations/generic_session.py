@@ -194,9 +194,9 @@ class GenericSession(GenericCatalog):
         self._in_transaction = True
 
     def commit(self) -> None:  # noqa: D102
-        self._in_transaction = False
+        # Where the answer is lost, the table may hold rows: it is not dropped any more.
+        self._in_transaction = self._has_created = False
         self.conclude()
-        self._has_created = False
         self._clear()
 
     def _roll_back(self) -> None:

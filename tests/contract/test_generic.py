@@ -22,6 +22,8 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_materialize.connections import Connection
 from airflow_materialize.destinations.base import for_connection
+from airflow_materialize.destinations.discretion import PassingError
+from airflow_materialize.destinations.generic_session import GenericSession
 from airflow_materialize.destinations.reading import ReadOnlyError
 from airflow_materialize.errors import MaterializeError
 
@@ -482,6 +484,20 @@ def test_where_tables_commit_by_themselves_a_table_of_a_load_that_fails_is_dropp
     with pytest.raises(MaterializeError, match="a check failed"):
         seal.load({"id": [1]}, before_commit=refuse)
     assert names_of(seal) == BOOKS
+
+
+def test_where_tables_commit_by_themselves_a_lost_answer_of_commit_drops_nothing(seal, monkeypatch):
+    conclude, lost = GenericSession.conclude, []
+
+    def committed_without_an_answer(session):
+        conclude(session)
+        if session.kind(seal.table()) and session.rows("SELECT 1 FROM `raw`.`orders`") and not lost:
+            lost.append(True)
+            raise PassingError("the connection is gone")
+
+    monkeypatch.setattr(GenericSession, "conclude", committed_without_an_answer)
+    assert seal.load({"id": [1]}).rows_total == 1
+    assert (lost, seal.rows()) == ([True], [(1,)])
 
 
 def test_where_tables_commit_by_themselves_other_columns_are_refused(seal):
