@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# An asset's process begins here, and `typing` takes a tenth of what it has until the first line.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from airflow_materialize.dag.factory import asset_dags
     from airflow_materialize.errors import AssetError, MaterializeError
     from airflow_materialize.local import materialize

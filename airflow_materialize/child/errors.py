@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from typing import Any
 
 _ABSENT: Any = object()
 _SHOWN = 80
@@ -94,6 +93,8 @@ def short(value: Any) -> str:
 
 def closest(name: str, known: Iterable[str]) -> str:
     """Return a hint that names what looks like `name`; empty where nothing does."""
+    from difflib import get_close_matches
+
     alike = get_close_matches(name, list(known), 1)
     return f"did you mean {alike[0]!r}?" if alike else ""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.child.errors import AssetMistake, ResultError, WriteError
-from airflow_materialize.sdk.context import INTERVAL_CHOICES
+from airflow_materialize.sdk.names import INTERVAL_CHOICES
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -5,15 +5,17 @@ from __future__ import annotations
 import linecache
 import re
 import sys
-from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import decode_source, module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
 
+from airflow_materialize.sdk.whole import NEIGHBOURS
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import CodeType
+    from typing import Any
 
 _MARKER = re.compile(rb"@(bruin|asset)\b")
 _HEADER_BYTES = 65_536
@@ -44,36 +46,26 @@ class LibrariesBeforeAssets:
         if file == self._file:
             return True
         try:
-            with Path(file).open("rb") as source:
+            with open(file, "rb") as source:  # noqa: PTH123  # pathlib takes longer to import than all of this
                 return bool(_MARKER.search(source.read(_HEADER_BYTES)))
         except OSError:
             return False
 
 
 def prepare_path(folders: Sequence[str], file: str) -> None:
-    """Let imports look into `folders` first."""
+    """Let user code's imports look into `folders` first, and those of this package not at all."""
+    NEIGHBOURS[:] = folders
     sys.path[:0] = [folder for folder in folders if folder not in sys.path]
     place = next((place for place, finder in enumerate(sys.meta_path) if finder is PathFinder), len(sys.meta_path))
     sys.meta_path.insert(place, LibrariesBeforeAssets(folders, file))
 
 
-def import_beside(folders: Sequence[str], *names: str) -> None:
-    """Import modules as if `folders` were not there: an asset's neighbour may have the name of what these need."""
-    path = list(sys.path)
-    sys.path[:] = [folder for folder in path if folder not in folders]
-    try:
-        for name in names:
-            import_module(name)
-    finally:
-        sys.path[:] = path
-
-
 def module_name(file: str, folders: Sequence[str]) -> str:
     """Return the asset's dotted name below the outermost folder of the search path that holds it, as Bruin names it."""
-    path = Path(file)
-    inside = [Path(folder) for folder in folders if Path(folder) in path.parents]
-    base = min(inside, key=lambda folder: len(folder.parts), default=path.parent)
-    return ".".join(path.relative_to(base).with_suffix("").parts)
+    inside = [folder.rstrip("/") for folder in folders if file.startswith(folder.rstrip("/") + "/")]
+    base = min(inside, key=len, default=file.rpartition("/")[0])
+    *packages, last = file[len(base) + 1 :].split("/")
+    return ".".join([*packages, last.rpartition(".")[0] or last])
 
 
 def import_asset(source: bytes, file: str, name: str) -> ModuleType:

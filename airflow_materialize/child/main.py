@@ -4,77 +4,38 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import inspect
 import json
 import os
+import re
 import resource
-import socket
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
-from difflib import get_close_matches
-from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.child.errors import AssetMistake, type_name
-from airflow_materialize.child.failure import describe
-from airflow_materialize.child.imports import import_asset, import_beside, module_name, prepare_path, run_script
+from airflow_materialize.child.imports import import_asset, module_name, prepare_path, run_script
 from airflow_materialize.child.reporter import Reporter, log_to
-from airflow_materialize.sdk import context
-from airflow_materialize.sdk.channel import open_channel
-from airflow_materialize.sdk.context import INTERVAL_END, INTERVAL_START, PARAMETERS, PARTITION_KEY
-from airflow_materialize.sdk.outcome import Result, Skip
+from airflow_materialize.child.spec import Spec
+from airflow_materialize.sdk.channel import open_channel, own_socket
+from airflow_materialize.sdk.exceptions import Skip
+from airflow_materialize.sdk.names import INTERVAL_END, INTERVAL_START, PARAMETERS, PARTITION_KEY
+from airflow_materialize.sdk.whole import import_apart, names
 from airflow_materialize.sdk.wire import receive
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+    from typing import Any
 
     import pyarrow as pa
 
     from airflow_materialize.child.writer import Staged, StagedWriter
+    from airflow_materialize.sdk.outcome import Result
 
 SIGNATURE = "def materialize(): or def materialize(context):, returning the rows"
 _PR_SET_DUMPABLE = 4
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What the worker wants, the body of its first message.
-
-    Attributes:
-        kind: `materialize`, or `script` for a file without a result.
-        file: The absolute path of the asset's script.
-        sha256: Of its bytes when the run was planned, hexadecimal.
-        search_path: Folders that imports look into first.
-        cwd: The working directory.
-        output: The file to make; empty for a script.
-        context: `data_interval_start` and `data_interval_end` in ISO 8601, or None; the `partition_key`, or None; the
-            header's `parameters`.
-        columns: The declared columns: `name`, `type`, `sensitive` where it is true, `source` where the result has
-            another name for it, `mask` as `method` or `method:parameter` where it has one.
-        environment: Variables that hold secrets. They come here so that they stand in no process's first environment.
-        queries: Where the worker answers `query()`: the `descriptor` of the socket, and the `connections` that it
-            answers for, the asset's own first. Empty where it answers none.
-    """
-
-    kind: str
-    file: str
-    sha256: str
-    search_path: list[str]
-    cwd: str
-    output: str = ""
-    context: dict[str, Any] = field(default_factory=dict)
-    columns: list[dict[str, Any]] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict, repr=False)
-    queries: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def sensitive(self) -> list[str]:
-        """The columns whose values are never shown, by both of their names."""
-        hidden = [column for column in self.columns if column.get("sensitive") or column.get("mask")]
-        return [column[name] for column in hidden for name in ("name", "source") if column.get(name)]
+_USES_SDK = re.compile(rb"^\s*(from|import)\s+(airflow_materialize|bruin)\b", re.MULTILINE)
 
 
 def main(descriptor: int) -> int:
@@ -82,8 +43,7 @@ def main(descriptor: int) -> int:
 
     0 follows `staged`, `no_data`, `done` or `skipped`; 1 follows `failure`, or nothing where the worker is gone.
     """
-    sock = socket.socket(fileno=descriptor)
-    sock.set_inheritable(False)
+    sock = own_socket(descriptor)
     hide()
     message = receive(sock)
     if message is None:
@@ -98,6 +58,9 @@ def main(descriptor: int) -> int:
     except Skip as end:
         outcome, body = "skipped", {"reason": end.reason, "mode": end.mode}
     except BaseException as error:  # noqa: BLE001  # whatever ends the asset is reported
+        import_apart("airflow_materialize.child.failure")
+        from airflow_materialize.child.failure import describe
+
         outcome, body = "failure", describe(error, reporter.phase, spec.sensitive)
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
@@ -119,6 +82,9 @@ def run(spec: Spec, reporter: Reporter) -> tuple[str, dict[str, Any]]:
     source = read_checked(spec.file, spec.sha256)
     os.chdir(spec.cwd)
     sys.argv = [spec.file]
+    if _USES_SDK.search(source):
+        # Its modules, too, come before those that stand beside the asset.
+        names()
     prepare_path(spec.search_path, spec.file)
     if spec.kind == "script":
         reporter.enter("script")
@@ -128,7 +94,9 @@ def run(spec: Spec, reporter: Reporter) -> tuple[str, dict[str, Any]]:
     reporter.enter("materialize")
     returned = call_materialize(function, spec.file)
     # Not before: the first line of an asset that needs no pyarrow does not wait for it.
-    import_beside(spec.search_path, "airflow_materialize.child.intake", "airflow_materialize.child.writer")
+    import_apart(
+        *(f"airflow_materialize.{name}" for name in ("child.intake", "child.writer", "child.adapters", "sdk.outcome"))
+    )
     from airflow_materialize.child.writer import StagedWriter
 
     writer = StagedWriter(spec.output, reporter.progress)
@@ -158,7 +126,8 @@ def set_environment(spec: Spec) -> None:
 def read_checked(file: str, sha256: str) -> bytes:
     """Return the file's bytes, or raise `AssetMistake` where they are not those that were planned."""
     try:
-        source = Path(file).read_bytes()
+        with open(file, "rb") as script:  # noqa: PTH123  # pathlib takes longer to import than all of this
+            source = script.read()
     except OSError as error:
         raise AssetMistake(f"{file} cannot be read: {error.strerror}") from error
     if hashlib.sha256(source).hexdigest() != sha256:
@@ -171,6 +140,9 @@ def find_materialize(module: ModuleType, file: str) -> Any:
     absent = object()
     function = getattr(module, "materialize", absent)
     if function is absent:
+        import_apart("difflib")
+        from difflib import get_close_matches
+
         own = [
             name
             for name, value in vars(module).items()
@@ -194,6 +166,9 @@ def call_materialize(function: Any, file: str) -> Any:
     Raises:
         AssetMistake: It takes something else.
     """
+    import_apart("inspect")
+    import inspect
+
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some callables of C have none
@@ -208,6 +183,8 @@ def call_materialize(function: Any, file: str) -> Any:
     takes = required[0] if required else optional
     if takes is None:
         return function()
+    from airflow_materialize.sdk import context
+
     return function(context) if takes.kind is inspect.Parameter.POSITIONAL_ONLY else function(**{takes.name: context})
 
 
@@ -219,6 +196,8 @@ def stage(returned: Any, writer: StagedWriter, spec: Spec, reporter: Reporter) -
     Returns:
         What was written, None where there is no data; and what `result()` says beside it.
     """
+    import inspect
+
     from airflow_materialize.child.adapters import to_batches
     from airflow_materialize.child.intake import Intake
 
@@ -241,10 +220,14 @@ def stage(returned: Any, writer: StagedWriter, spec: Spec, reporter: Reporter) -
 
 def _unwrapped(returned: Any) -> tuple[Any, list[Result]]:
     """Return the frame within a `Result`, and the result itself; anything else as it is."""
+    from airflow_materialize.sdk.outcome import Result
+
     return (returned.frame, [returned]) if isinstance(returned, Result) else (returned, [])
 
 
 async def _stage_async(frame: Any, add: Callable[[pa.RecordBatch], None]) -> list[Result]:
+    import inspect
+
     from airflow_materialize.child.adapters import Pages, to_batches
 
     results: list[Result] = []

@@ -6,12 +6,13 @@ import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.sdk.wire import Message, send
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from typing import Any
 
 MAX_LOG_CHARACTERS = 65_536
 """A longer log line is cut."""

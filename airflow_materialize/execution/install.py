@@ -18,6 +18,7 @@ from airflow_materialize.execution.uv_settings import explicit_index
 
 _PACKAGE = Path(airflow_materialize.__file__).parent
 _ADOPTED = """
+from airflow_materialize.sdk import query as _
 from airflow_materialize.sdk.bruin_query import adopt, ours as __getattr__
 
 query, get_connection = adopt(query, get_connection)

@@ -7,7 +7,7 @@ from typing import Any, Callable
 from airflow_materialize.sdk.channel import channel
 from airflow_materialize.sdk.connection import get_connection, is_declared
 from airflow_materialize.sdk.frames import best_form, to_bruin_pandas, to_pandas
-from airflow_materialize.sdk.query import Form, Query
+from airflow_materialize.sdk.queries import Form, Query
 from airflow_materialize.sdk.worker_connection import WorkerConnection
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import _socket  # `socket` brings `selectors` and makes enums: a tenth of the time until an asset's first line
 import os
-import socket
 import threading
-from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.sdk.exceptions import ConnectionNotFoundError, QueryError
-from airflow_materialize.sdk.frames import Rows
 from airflow_materialize.sdk.wire import Message, WireError, receive, send
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
+    from typing import Any
+
+    from airflow_materialize.sdk.frames import Rows
 
 _GONE = "the worker is gone, and nobody answers any longer"
 
@@ -50,9 +53,9 @@ class Channel:
             ConnectionNotFoundError: The header lists no such connection.
         """
         answer = self._ask(Message(kind, body))
-        if isinstance(answer, Rows):
-            return answer
-        raise QueryError(f"the worker answered with {answer.kind!r} where rows were asked for")
+        if isinstance(answer, Message):
+            raise QueryError(f"the worker answered with {answer.kind!r} where rows were asked for")
+        return answer
 
     def look_up(self, kind: str, **body: Any) -> dict[str, Any]:
         """Ask for a few facts and wait for them.
@@ -61,10 +64,10 @@ class Channel:
             QueryError: The worker cannot say, or nobody answers.
         """
         answer = self._ask(Message(kind, body))
-        if isinstance(answer, Rows):
-            answer.close()
-            raise QueryError("the worker answered with rows where facts were asked for")
-        return answer.body
+        if isinstance(answer, Message):
+            return answer.body
+        answer.close()
+        raise QueryError("the worker answered with rows where facts were asked for")
 
     def _ask(self, question: Message) -> Rows | Message:
         if os.getpid() != self._process:
@@ -81,6 +84,10 @@ class Channel:
         return answer
 
     def _exchange(self, question: Message) -> Rows | Message:
+        from socket import recv_fds
+
+        from airflow_materialize.sdk.frames import Rows
+
         try:
             send(self._sock, question)
             answer = receive(self._sock)
@@ -88,7 +95,7 @@ class Channel:
                 raise QueryError(_GONE)
             if answer.kind != "rows":
                 return answer
-            _, descriptors, _, _ = socket.recv_fds(self._sock, 1, 1)
+            _, descriptors, _, _ = recv_fds(self._sock, 1, 1)
         except WireError as error:
             raise QueryError(str(error)) from error
         except OSError as error:
@@ -104,9 +111,14 @@ _open: list[Channel] = []
 
 def open_channel(descriptor: int, connections: Sequence[str]) -> None:
     """Make the socket `descriptor` the line of this process."""
-    sock = socket.socket(fileno=descriptor)
-    sock.set_inheritable(False)
-    _open[:] = [Channel(sock, connections)]
+    _open[:] = [Channel(own_socket(descriptor), connections)]
+
+
+def own_socket(descriptor: int) -> socket.socket:
+    """Return an inherited socket, which nothing that this process starts inherits any further."""
+    os.set_inheritable(descriptor, False)
+    sock: socket.socket = _socket.socket(fileno=descriptor)  # type: ignore[assignment]  # it has all that is used here
+    return sock
 
 
 def channel() -> Channel | None:

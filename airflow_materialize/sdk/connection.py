@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from airflow_materialize.sdk.channel import channel
 from airflow_materialize.sdk.clients import MAKERS, google_client, google_credentials, google_sheets
-from airflow_materialize.sdk.context import context
 from airflow_materialize.sdk.exceptions import (
     ConnectionNotFoundError,
     ConnectionParseError,
     ConnectionTypeError,
     QueryError,
 )
+from airflow_materialize.sdk.run_context import context
 
 if TYPE_CHECKING:
     from types import TracebackType

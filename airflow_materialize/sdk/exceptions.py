@@ -29,3 +29,17 @@ class ConnectionTypeError(BruinError):
 
 class QueryError(BruinError):
     """A statement failed."""
+
+
+class Skip(BaseException):
+    """Ends the asset as skipped. No `except Exception` of user code stops it.
+
+    Attributes:
+        reason: Why.
+        mode: `soft` or `hard`.
+    """
+
+    def __init__(self, reason: str, mode: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.mode = mode

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_materialize.sdk.channel import line
-from airflow_materialize.sdk.exceptions import BruinError
+from airflow_materialize.sdk.exceptions import BruinError, Skip
 from airflow_materialize.sdk.metadata import plain
 
 if TYPE_CHECKING:
@@ -19,20 +19,6 @@ _ABSENT: Any = object()
 
 class ResultOfError(BruinError):
     """The other asset has said nothing in this DAG run, or it is none that this one waits for."""
-
-
-class Skip(BaseException):
-    """Ends the asset as skipped. No `except Exception` of user code stops it.
-
-    Attributes:
-        reason: Why.
-        mode: `soft` or `hard`.
-    """
-
-    def __init__(self, reason: str, mode: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.mode = mode
 
 
 def skip(reason: str, mode: str = SOFT) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_materialize.sdk.channel import line
 from airflow_materialize.sdk.exceptions import QueryError
 from airflow_materialize.sdk.frames import Rows, to_arrow, to_pandas, to_polars
-from airflow_materialize.sdk.query import Form, deliver, own_connection
+from airflow_materialize.sdk.queries import Form, deliver, own_connection
 from airflow_materialize.sdk.values import encode
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from typing import Any
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 """No frame is larger: what comes from user code must not fill the worker's memory."""
@@ -23,7 +23,6 @@ class WireError(Exception):
     """A frame that is torn, too large or not in the format."""
 
 
-@dataclass(frozen=True)
 class Message:
     """One frame.
 
@@ -33,9 +32,25 @@ class Message:
         payload: Bytes that travel beside the JSON as they are.
     """
 
-    kind: str
-    body: dict[str, Any] = field(default_factory=dict)
-    payload: bytes = b""
+    __slots__ = ("body", "kind", "payload")
+
+    # No dataclass: its module takes longer to import than all that an asset's process has to say.
+    def __init__(self, kind: str, body: dict[str, Any] | None = None, payload: bytes = b"") -> None:
+        self.kind = kind
+        self.body = {} if body is None else body
+        self.payload = payload
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Message) and self._parts == other._parts
+
+    __hash__ = None  # type: ignore[assignment]  # its body is a dict
+
+    def __repr__(self) -> str:
+        return f"Message({self.kind!r}, {self.body!r}, {self.payload!r})"
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        return self.kind, self.body, self.payload
 
 
 def send(sock: socket.socket, message: Message) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from airflow_materialize.sdk.channel import line
 from airflow_materialize.sdk.connection import Connection
 from airflow_materialize.sdk.exceptions import ConnectionTypeError
-from airflow_materialize.sdk.query import query
+from airflow_materialize.sdk.queries import query
 
 
 class WorkerConnection(Connection):

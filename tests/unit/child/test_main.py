@@ -475,6 +475,39 @@ def test_the_first_line_of_an_asset_waits_for_no_pyarrow_and_no_asyncio(asset):
     assert ended.table().to_pylist() == [{"heavy": []}]
 
 
+def test_the_first_line_of_an_asset_waits_for_nothing_of_the_sdk_that_it_does_not_use(asset):
+    ended = asset("""
+        import sys
+
+        HEAVY = {"dataclasses", "datetime", "inspect", "pathlib", "socket", "typing"} & {*sys.modules}
+        SDK = {"airflow_materialize.sdk.queries", "airflow_materialize.sdk.connection"} & {*sys.modules}
+
+        def materialize():
+            return [{"heavy": sorted(HEAVY | SDK)}]
+        """)
+
+    assert ended.table().to_pylist() == [{"heavy": []}]
+
+
+@pytest.mark.parametrize("name", ["uuid", "decimal", "base64", "mmap", "socket", "dataclasses"])
+def test_a_neighbour_named_like_a_module_of_the_library_does_no_harm_to_an_sdk_that_comes_late(asset, tmp_path, name):
+    folder = tmp_path / "pipeline" / "assets" / "raw"
+    folder.mkdir(parents=True)
+    (folder / f"{name}.py").write_text("raise RuntimeError('the neighbour')\n")
+    (folder / "helper.py").write_text("from airflow_materialize.sdk import context, query, skip\n")
+
+    ended = asset("""
+        import helper
+
+        def materialize():
+            return [{"query": repr(helper.query), "full": helper.context.is_full_refresh}]
+        """)
+
+    assert ended.table().to_pylist() == [
+        {"query": "query(sql, connection=None, params=None, *, batches=None)", "full": False}
+    ]
+
+
 def test_a_neighbour_named_like_a_module_of_the_library_does_no_harm_to_what_writes_the_result(asset, tmp_path):
     folder = tmp_path / "pipeline" / "assets" / "raw"
     folder.mkdir(parents=True)

@@ -13,7 +13,6 @@ import airflow_materialize.sdk
 from airflow_materialize.sdk import get_connection
 from airflow_materialize.sdk.clients import MAKERS, server_arguments
 from airflow_materialize.sdk.connection import GCPConnection
-from airflow_materialize.sdk.context import ContextError
 from airflow_materialize.sdk.exceptions import (
     BruinError,
     ConnectionNotFoundError,
@@ -21,6 +20,7 @@ from airflow_materialize.sdk.exceptions import (
     ConnectionTypeError,
     QueryError,
 )
+from airflow_materialize.sdk.run_context import ContextError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from airflow_materialize import sdk
-from airflow_materialize.sdk.context import ContextError, context
+from airflow_materialize.sdk.run_context import ContextError, context
 
 UTC = dt.timezone.utc  # noqa: UP017  # CPython 3.9 has no other name
 

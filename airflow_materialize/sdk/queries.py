@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from airflow_materialize.sdk.channel import Channel, ReadsOnlyError, line
 from airflow_materialize.sdk.connection import get_connection, is_declared
-from airflow_materialize.sdk.context import context
 from airflow_materialize.sdk.exceptions import ConnectionNotFoundError, QueryError
 from airflow_materialize.sdk.frames import Rows, best_form, to_arrow, to_pandas, to_polars
+from airflow_materialize.sdk.run_context import context
 from airflow_materialize.sdk.values import encode
 
 if TYPE_CHECKING:

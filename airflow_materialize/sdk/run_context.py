@@ -10,20 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_materialize.sdk.exceptions import BruinError
 from airflow_materialize.sdk.last_load import LastLoad, ask_last_load
+from airflow_materialize.sdk.names import INTERVAL_CHOICES, INTERVAL_END, INTERVAL_START, PARAMETERS, PARTITION_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-INTERVAL_START = "MATERIALIZE_DATA_INTERVAL_START"
-INTERVAL_END = "MATERIALIZE_DATA_INTERVAL_END"
-PARAMETERS = "MATERIALIZE_PARAMETERS"
-PARTITION_KEY = "MATERIALIZE_PARTITION_KEY"
-
-INTERVAL_CHOICES = (
-    "give start_date and end_date in the trigger form, `--start-date` and `--end-date` on the command line, "
-    "or let the pipeline have a cron schedule"
-)
-"""What a user can do about a run without an interval."""
 
 log = logging.getLogger("asset")
 """The asset's logger."""
