@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from airflow_materialize.dag.operators import Step
@@ -12,6 +14,7 @@ from airflow_materialize.settings import SECTION
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable, Iterator
 
     from airflow.sdk import Context
 
@@ -39,6 +42,11 @@ class MaterializeOperator(Step):
         return not isinstance(error, AssetError) and is_retried(self.parsed.asset, error.kinds)
 
     def do(self, context: Context) -> dict[str, Any]:
+        """Run the asset, and start with it soon."""
+        with _collecting_later() as collect:
+            return self.run_asset(context, collect)
+
+    def run_asset(self, context: Context, on_started: Callable[[], None]) -> dict[str, Any]:
         """Plan the run, run user code, stage its result; unless the header, or a skip, says that it is not to run."""
         from airflow_materialize.dag.log_groups import GroupedLog
         from airflow_materialize.dag.trigger import trigger_of
@@ -66,6 +74,12 @@ class MaterializeOperator(Step):
         if skip := follow(skips(self, context)):
             self.skip_with(skipped(plan, skip, attempt=attempt), context)
         self.child, log = Child(), GroupedLog(self.logger)
+
+        def enter(phase: str) -> None:
+            if phase != "environment":
+                on_started()
+            log.enter(phase)
+
         manifest = run_step(
             plan,
             workplace,
@@ -73,7 +87,7 @@ class MaterializeOperator(Step):
             execution_time=trigger.execution_time,
             child=self.child,
             log=cast("logging.Logger", log),
-            on_phase=log.enter,
+            on_phase=enter,
             upstream=upstream_of(self, context),
         )
         if manifest.report.skip:
@@ -117,3 +131,22 @@ class MaterializeOperator(Step):
         """End the asset's process with everything that it started. `execute` raises afterwards."""
         if self.child is not None:
             self.child.kill()
+
+
+@contextmanager
+def _collecting_later() -> Iterator[Callable[[], None]]:
+    """Put the collection of garbage off until the given function is called.
+
+    Airflow's own modules are so much that one look through all of them takes as long as five starts of an asset, and
+    our imports would bring one about.
+    """
+    collect = gc.enable if gc.isenabled() else _do_nothing
+    gc.disable()
+    try:
+        yield collect
+    finally:
+        collect()
+
+
+def _do_nothing() -> None:
+    """Leave a collector off that was off."""

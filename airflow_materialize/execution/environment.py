@@ -18,7 +18,7 @@ from typing import Any
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.cache import INTERPRETERS, LOCK, MARKER, build_lock, count_packages, prune, used
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.install import install, runtime_files
+from airflow_materialize.execution.install import install, move_compiled, runtime_files
 from airflow_materialize.execution.installation import Installation
 from airflow_materialize.execution.interpreter import known_interpreter
 from airflow_materialize.execution.requirements import Requirements, check_requires_python
@@ -177,8 +177,9 @@ def _build(path: Path, key: str, lock: str, installation: Installation, held: in
     building = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".building", dir=path.parent))
     installation.child.may_write(building)
     try:
-        venv = building / "venv"
-        files = install(venv, lock, installation, held)
+        venv, compiled = building / "venv", building / "compiled"
+        files = install(venv, lock, installation, held, compiled)
+        move_compiled(compiled, venv, path)
         (venv / LOCK).write_text(lock)
         venv.chmod(0o700)
         (venv / MARKER).write_text(json.dumps({"key": key, "files": files}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,6 +66,8 @@ def _check(requirements: Requirements) -> None:
     path = requirements.uv_lock
     assert path, requirements  # noqa: S101  # for mypy: who calls this has looked
     text = read_text(path)
+    import tomllib
+
     try:
         packages = [each for each in tomllib.loads(text).get("package", []) if isinstance(each, dict)]
     except tomllib.TOMLDecodeError as error:

@@ -26,7 +26,11 @@ query, get_connection = adopt(query, get_connection)
 _SMOKE_TEST = "import pyarrow; import airflow_materialize.child.main"
 
 
-def install(venv: Path, lock: str, installation: Installation, held: int) -> list[str]:
+COMPILED = "pycache"
+"""The folder of an environment where compiled files are."""
+
+
+def install(venv: Path, lock: str, installation: Installation, held: int, compiled: Path) -> list[str]:
     """Make a virtual environment and install everything an asset needs in it.
 
     Args:
@@ -34,6 +38,7 @@ def install(venv: Path, lock: str, installation: Installation, held: int) -> lis
         lock: The exact packages.
         installation: What they were resolved for.
         held: File descriptor of the environment's lock.
+        compiled: Where to keep what Python compiles meanwhile.
 
     Returns:
         Files whose absence means that the environment is broken, relative to it.
@@ -50,7 +55,7 @@ def install(venv: Path, lock: str, installation: Installation, held: int) -> lis
     _install_lock(venv, lock, installation, held)
     site_packages = next(venv.glob("lib/python3*/site-packages"))
     files = _add_runtime(site_packages)
-    _try(venv, installation, held)
+    _try(venv, compiled, installation, held)
     return [str(file.relative_to(venv)) for file in files]
 
 
@@ -107,9 +112,26 @@ def _add_runtime(site_packages: Path) -> list[Path]:
     return copies
 
 
-def _try(venv: Path, installation: Installation, held: int) -> None:
-    # -B: compiled files would name the folder that the environment is about to leave.
-    command = [str(venv / "bin" / "python"), "-I", "-B", "-c", _SMOKE_TEST]
+def move_compiled(compiled: Path, venv: Path, target: Path) -> None:
+    """Take what was compiled while an environment was tried into it, for its first run.
+
+    Python finds compiled files by the path of their source, and corrects the path that they name as it reads them.
+
+    Args:
+        compiled: Where it was compiled.
+        venv: Where the environment is.
+        target: Where it will be.
+    """
+    here, there = (compiled / path.relative_to(path.anchor) for path in (venv, target))
+    if here.is_dir():
+        there.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        here.rename(there)
+        compiled.rename(venv / COMPILED)
+
+
+def _try(venv: Path, compiled: Path, installation: Installation, held: int) -> None:
+    options = ["-I", "-X", "utf8", "-X", f"pycache_prefix={compiled}"]
+    command = [str(venv / "bin" / "python"), *options, "-c", _SMOKE_TEST]
     path = {"PATH": installation.env.get("PATH", "")}
     process = run_contained(command, env=path, cwd=venv, child=installation.child, held=(held,))
     if process.returncode:

@@ -18,6 +18,7 @@ from airflow_materialize.definition.asset import Asset
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child, run_contained
 from airflow_materialize.execution.environment import Environment
+from airflow_materialize.execution.install import COMPILED
 from airflow_materialize.execution.uv import uv_environment
 from airflow_materialize.execution.view import EVERYTHING, View, view_apart
 from airflow_materialize.settings import Settings
@@ -76,7 +77,7 @@ class Isolation:
         network = asset.resources.network != "none"
         if self.settings.isolation == "process":
             return View(network=network)
-        place = environment.path / "pycache"
+        place = environment.path / COMPILED
         key = hashlib.sha256(f"{self.root}\n{asset.name}".encode()).hexdigest()[:16]
         compiled = environment.path / "pycache-of-assets" / key
         for folder in (place, compiled, scratch / "tmp"):

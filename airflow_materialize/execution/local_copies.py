@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -65,6 +64,8 @@ def _is_static(folder: Path) -> bool:
 
 
 def _project(folder: Path) -> dict[str, object]:
+    import tomllib
+
     try:
         project = tomllib.loads((folder / "pyproject.toml").read_text()).get("project")
     except (OSError, ValueError):

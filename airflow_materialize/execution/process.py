@@ -18,6 +18,7 @@ from airflow_materialize.execution.containment import GRACE_SECONDS, READ_BYTES,
 from airflow_materialize.execution.ending import End
 from airflow_materialize.execution.environment import Environment
 from airflow_materialize.execution.exhaustion import oom_kills
+from airflow_materialize.execution.install import COMPILED
 from airflow_materialize.execution.limits import NO_LIMITS, Limits
 from airflow_materialize.execution.logs import OutputLog
 from airflow_materialize.execution.result import ChildResult, Conversation
@@ -133,7 +134,7 @@ def run_child(  # noqa: PLR0913  # what the asset is, what it gets and what it m
 
 def _command(environment: Environment, fd: int) -> list[str]:
     # Compiled files go to the environment, never beside the assets: nothing is written into the DAGs folder.
-    pycache = f"pycache_prefix={environment.path / 'pycache'}"
+    pycache = f"pycache_prefix={environment.path / COMPILED}"
     python = str(environment.python)
     # -I ignores PYTHONUNBUFFERED, which is for what the asset itself starts.
     return [python, "-I", "-u", "-X", "utf8", "-X", pycache, "-m", "airflow_materialize.child.main", str(fd)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -49,6 +48,9 @@ class _Toml:
 
     def parsed(self) -> dict[str, Any]:
         """Return its content, or raise AssetError where it is no TOML."""
+        # Most assets have a requirements.txt, and their first line waits for this.
+        import tomllib
+
         try:
             return tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:

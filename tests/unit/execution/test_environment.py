@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -218,6 +219,22 @@ def test_requirements_that_do_not_import_are_an_error_with_the_traceback(require
     said = failure(find_requirements(tmp_path / "pipeline/orders.py", tmp_path), folder, log)
     assert f"requirements.txt: the packages install, but do not import on Python {FULL}:\nTraceback" in said
     assert "libarrow.so.99 is missing" in said
+
+
+def test_what_is_compiled_while_an_environment_is_tried_serves_its_first_run(folder, log):
+    environment = ensure_environment(Requirements(), OWN, folder, log)
+    code = (
+        "import json, pyarrow, pyarrow.types, airflow_materialize.child.main as ours, importlib.util as util;"
+        "print(json.dumps([[each.__file__, util.cache_from_source(each.__file__)] for each in (pyarrow, ours, json)]));"
+        "print(ours.hide.__code__.co_filename)"
+    )
+    # -B: nothing is compiled now.
+    command = [environment.python, "-I", "-B", "-X", f"pycache_prefix={environment.path / 'pycache'}", "-c", code]
+    told, named = subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert [Path(compiled).is_file() for _, compiled in json.loads(told)] == [True, True, True]
+    assert named == json.loads(told)[1][0]
+    assert named.startswith(str(environment.path))
 
 
 def test_a_folder_that_cannot_be_written_names_the_setting(log, tmp_path):
