@@ -21,6 +21,8 @@ from airflow_materialize.errors import MaterializeError
 
 DONE = {"loaded", "already_loaded"}
 ROWS = 100
+FEWEST = 6
+"""A load has at least as many kinds of boundaries."""
 
 
 def rows_of(dice: random.Random, word: str) -> list[Row]:
@@ -275,6 +277,8 @@ def measured(place: Place, strategy: str, verdicts: Verdicts) -> tuple[list[str]
     if outcome["outcome"] != "loaded":
         verdicts.fail(f"a load without a fault gave {outcome}")
         raise AssertionError(verdicts.notes)
+    if len(set(outcome["boundaries"])) < FEWEST:
+        raise AssertionError(f"calls of a session are not seen any more: {outcome['boundaries']}")
     return outcome["boundaries"], 1.2 * (time.monotonic() - began)
 
 

@@ -80,6 +80,12 @@ def watch(session: type[Session]) -> None:
         setattr(session, name, outer)
 
 
+def kinds_below(kind: type[Session]) -> list[type[Session]]:
+    """Return the classes below one that nothing inherits from: what sessions are made of."""
+    below = kind.__subclasses__()
+    return [leaf for each in below for leaf in kinds_below(each)] if below else [kind]
+
+
 def load(order: dict) -> dict:
     """Do one load and return what came of it."""
     fault = order.get("fault") or {}
@@ -88,7 +94,7 @@ def load(order: dict) -> dict:
     if order.get("without_ledger"):
         without_ledger()
     destination = for_connection(resolve("warehouse", {"warehouse": order["url"]}))
-    for kind in Session.__subclasses__():
+    for kind in kinds_below(Session):
         watch(kind)
     try:
         plan = RunPlan.from_json(order["plan"])
