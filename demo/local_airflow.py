@@ -30,12 +30,14 @@ class LocalAirflow:
     Args:
         home: The folder; it is made where it is missing.
         environment: More variables for all of its processes, as connections.
+        ports: Where the search for a free port of the API server, and of its log server, begins. With 0 it is any port,
+            which two of these that start at the same time do not share.
     """
 
-    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+    def __init__(self, home: Path, environment: dict[str, str], ports: tuple[int, int] = (8080, 8793)) -> None:
         self.home = home
         self.dags = home / "dags"
-        self.port = free_port(8080)
+        self.port = free_port(ports[0])
         self.url = f"http://127.0.0.1:{self.port}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.token = ""
@@ -60,7 +62,7 @@ class LocalAirflow:
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port(8793)),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port(ports[1])),
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             **environment,
         }
@@ -243,15 +245,15 @@ class LocalAirflow:
 
 
 def free_port(first: int) -> int:
-    """Return the first port from `first` on that nothing listens on at 127.0.0.1."""
-    for port in range(first, first + 200):
+    """Return the first port from `first` on that nothing listens on at 127.0.0.1; any free one where it is 0."""
+    for port in range(first, first + 200) if first else (0,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            return int(probe.getsockname()[1])
     raise RuntimeError(f"no free port from {first} to {first + 199}")
 
 

@@ -97,6 +97,7 @@ class Contained:
         fds: What it inherits besides its output.
         limits: What it may use.
         child: The handle by which it is ended.
+        umask: Of the files that it makes; -1 for the worker's own.
 
     Raises:
         MaterializeError: The worker cannot be hidden from it.
@@ -111,6 +112,7 @@ class Contained:
         fds: tuple[int, ...] = (),
         limits: Limits = NO_LIMITS,
         child: Child,
+        umask: int = UMASK,
     ) -> None:
         self.ended: End | None = None
         self._overdue = 0.0
@@ -121,7 +123,7 @@ class Contained:
             with theirs:
                 view = str(child.view).encode()
                 self._control.sendall(f"{len(view):0{VIEW_DIGITS}}".encode() + view)
-                self._process = _start(command, env, cwd, (theirs.fileno(), *fds), limits)
+                self._process = _start(command, env, cwd, (theirs.fileno(), *fds), limits, umask)
         except BaseException:
             GUARD.leave()
             raise
@@ -232,7 +234,13 @@ class Contained:
 
 
 def run_contained(
-    command: Sequence[str], *, env: Mapping[str, str], cwd: Path, child: Child, held: tuple[int, ...] = ()
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    child: Child,
+    held: tuple[int, ...] = (),
+    umask: int = UMASK,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end and capture what it prints.
 
@@ -242,6 +250,7 @@ def run_contained(
         cwd: Its working directory.
         child: The handle by which it is ended.
         held: File descriptors that it inherits, and no others.
+        umask: Of the files that it makes; -1 for the worker's own.
 
     Raises:
         MaterializeError: It was stopped by the handle.
@@ -250,7 +259,7 @@ def run_contained(
     if child.stopped:
         raise MaterializeError(stopped)
     printed, complained = bytearray(), bytearray()
-    with Contained(command, env=env, cwd=cwd, fds=held, child=child) as contained:
+    with Contained(command, env=env, cwd=cwd, fds=held, child=child, umask=umask) as contained:
         streams = ((contained.stdout, printed), (contained.stderr, complained))
         contained.attend({pipe: partial(_append, pipe, text) for pipe, text in streams})
         end = contained.wait()
@@ -267,7 +276,7 @@ def _append(pipe: IO[bytes], text: bytearray) -> bool:
 
 
 def _start(
-    command: Sequence[str], env: Mapping[str, str], cwd: Path, fds: tuple[int, ...], limits: Limits
+    command: Sequence[str], env: Mapping[str, str], cwd: Path, fds: tuple[int, ...], limits: Limits, umask: int
 ) -> subprocess.Popen[bytes]:
     control, *others = map(str, fds)
     warden = [sys.executable, "-I", "-S", "-c", _START, control, ",".join(others), str(limits)]
@@ -282,5 +291,5 @@ def _start(
         close_fds=True,
         pass_fds=fds,
         start_new_session=True,
-        umask=UMASK,
+        umask=umask,
     )

@@ -8,7 +8,6 @@ import socket
 import sys
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Self
@@ -24,12 +23,11 @@ from airflow_materialize.execution.limits import Limits
 # Batches have some ten megabytes. A file that claims to hold more than this in one of them, compressed, is refused.
 MEMORY_BYTES = 2 * 1024**3
 _LIMITS = Limits(memory=MEMORY_BYTES, processes=64)
-# From this release on pyarrow does without numpy, whose import takes as long as all the rest.
-_WITHOUT_NUMPY = 18
+# pyarrow does without numpy, whose import takes as long as all the rest.
 _START = """
 import sys
 sys.path[:0] = {paths!r}
-{numpy}
+sys.modules['numpy'] = None
 from airflow_materialize.execution.examination import main
 main()
 """
@@ -63,8 +61,7 @@ class Examiner:
     def start(self) -> None:
         """Let it get ready."""
         paths = _packages()
-        numpy = "" if int(version("pyarrow").partition(".")[0]) < _WITHOUT_NUMPY else "sys.modules['numpy'] = None"
-        text = _START.format(paths=[str(path) for path in paths], numpy=numpy)
+        text = _START.format(paths=[str(path) for path in paths])
         view = self.isolation.to_examine(*paths)
         self._line, theirs = socket.socketpair()
         with theirs:

@@ -36,6 +36,8 @@ class _Guard:
                 # Each time: whatever executes a program or changes its user meanwhile would have undone it.
                 kernel.set_dumpable(False)
                 if kernel.is_dumpable():
+                    if self._before[0] and not self._running:
+                        kernel.set_dumpable(True)
                     raise MaterializeError("this process cannot be hidden from user code, which is not started")
                 kernel.set_subreaper(True)
             self._running += 1

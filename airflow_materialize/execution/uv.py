@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -69,12 +70,13 @@ def run_uv(
         MaterializeError: It was stopped by the handle.
     """
     command = [uv.find_uv_bin(), *map(str, arguments), "--no-config", "--no-progress", "--color=never"]
-    child = child or Child()
+    # uv's cache is the user's, and what other tools link from there may have to be read by others.
+    run = partial(run_contained, env=env, cwd=cwd, child=child or Child(), umask=-1)
     if not config:
-        return run_contained(command, env=env, cwd=cwd, child=child, held=held)
+        return run(command, held=held)
     with _pipe_with(config) as descriptor:
         command += ["--config-file", f"/dev/fd/{descriptor}"]
-        return run_contained(command, env=env, cwd=cwd, child=child, held=(*held, descriptor))
+        return run(command, held=(*held, descriptor))
 
 
 @contextlib.contextmanager

@@ -192,13 +192,21 @@ NOT_FINITE = Limit(
 )
 NO_BYTES = Limit("refused where there are bytes", _deep(lambda value: isinstance(value, bytes)))
 
+
+def _decimals(value: Decimal) -> int:
+    """Return how many digits behind the point a value needs."""
+    _, digits, exponent = value.as_tuple()
+    needed = "".join(map(str, digits)).rstrip("0")
+    return -exponent - (len(digits) - len(needed)) if needed else 0
+
+
 LIMITS: dict[str, dict[str, Limit]] = {
     "mysql": {
         **IN_NANOS,
         "timestamp(ns)": NO_NANOS,
         **dict.fromkeys(("float16", "float32", "float64", "list of float64"), NOT_FINITE),
         "decimal256(38, 38)": Limit(
-            "refused where a value has more than 30 decimals", lambda value: value != round(value, 30)
+            "refused where a value has more than 30 decimals", lambda value: _decimals(value) > 30
         ),
         "decimal256(76, 10)": Limit(
             "refused where a value has more than 65 digits", lambda value: value.copy_abs() >= Decimal(10) ** 55

@@ -118,6 +118,6 @@ def deployment(
         "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "duckdb", "host": str(warehouse)}),
         "AIRFLOW__MATERIALIZE__ENVIRONMENTS": str(environments),
     }
-    with LocalAirflow(home, settings) as airflow:
+    with LocalAirflow(home, settings, ports=(0, 0)) as airflow:
         airflow.start()
         yield Deployment(airflow, warehouse, web.news)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # The kernel takes a process with a high score before one with a low score: user code, not the worker.
 _OOM_SCORE = 500
+# The C library keeps the first two of them for itself.
+_FIRST_REALTIME_SIGNAL = 32
 _CPU_SECONDS_TO_END = 5
 _NAMESPACES, _NO_NETWORK = "namespaces", "no-network"
 
@@ -141,15 +143,10 @@ def _become(command: list[str], environment: dict[bytes, bytes], limits: Mapping
     parent = os.getppid()
     try:
         _signal.set_wakeup_fd(-1)
-        for number in (
-            _signal.SIGTERM,
-            _signal.SIGINT,
-            _signal.SIGHUP,
-            _signal.SIGCHLD,
-            _signal.SIGPIPE,
-            _signal.SIGXFSZ,
-        ):
-            _signal.signal(number, _signal.SIG_DFL)
+        # Whoever started the worker may have had some ignored, as a shell does in the background.
+        for number in range(1, _FIRST_REALTIME_SIGNAL):
+            if number not in {_signal.SIGKILL, _signal.SIGSTOP}:
+                _signal.signal(number, _signal.SIG_DFL)
         os.setsid()
         kernel.die_with_parent(_signal.SIGKILL)
         if os.getppid() != parent:

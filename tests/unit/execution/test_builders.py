@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -84,8 +85,13 @@ def children(parent):
 def holders(folder):
     """The processes that hold a lock, or did so last."""
     found = set()
-    for lock in folder.rglob("*.lock"):
-        _, _, told = lock.read_text().partition("(process ")
+    # What is built meanwhile comes and goes, which `os.walk` does not mind.
+    locks = [Path(place, name) for place, _, names in os.walk(folder) for name in names if name.endswith(".lock")]
+    for lock in locks:
+        try:
+            _, _, told = lock.read_text().partition("(process ")
+        except FileNotFoundError:
+            continue
         if told:
             found.add(int(told.split()[0]))
     return found

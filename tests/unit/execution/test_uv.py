@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,19 @@ def test_uv_sees_only_what_is_allowed():
 def test_settings_that_uv_does_not_read_are_an_error():
     process = run_uv("python", "list", cwd=Path("/"), env={"PATH": "/bin"}, config="index = 1\n")
     assert "expected a sequence" in reason(process)
+
+
+def test_the_cache_of_uv_which_is_the_users_gets_files_as_the_worker_makes_them(tmp_path):
+    cache = tmp_path / "cache"
+    before = os.umask(0o022)
+    try:
+        env = {"PATH": "/bin", "HOME": str(tmp_path), "UV_CACHE_DIR": str(cache)}
+        assert run_uv("venv", "--python", sys.executable, str(tmp_path / "venv"), cwd=tmp_path, env=env).returncode == 0
+    finally:
+        os.umask(before)
+    [config] = tmp_path.glob("venv/pyvenv.cfg")
+    assert stat.S_IMODE(config.stat().st_mode) == 0o644
+    assert {stat.S_IMODE(file.stat().st_mode) & 0o077 for file in cache.glob("CACHEDIR.TAG")} == {0o044}
 
 
 def test_the_binary_is_that_of_the_package_wherever_path_points():

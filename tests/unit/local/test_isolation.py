@@ -141,6 +141,7 @@ def test_a_hostile_asset_finds_no_secret_however_it_ends(folder, environments, e
         pytest.skip("without Landlock other processes of a user can be read, which the documentation says")
     machine = Machine(folder, isolation, user, environments_of_nobody if user else environments)
     done = machine.run()
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     errors = json.loads(done.stdout.splitlines()[-1])
     assert errors["well"] == "", done.stderr
     found = re.findall(r"found (.*?) end", done.stdout)
