@@ -1,14 +1,12 @@
 """Merges on PostgreSQL: by the table's unique index, where it has one."""
 
-# ruff: noqa: S608  # Names are quoted by the session, and values are bound.
-
 from __future__ import annotations
 
 import pyarrow as pa
 
 from airflow_materialize.destinations.arrow import is_json, is_text
 from airflow_materialize.destinations.postgres_catalog import Catalog
-from airflow_materialize.destinations.publishing import Publication, Statement, newer, unchanged
+from airflow_materialize.destinations.publishing import Publication, Statement, upsert
 
 
 class Strategies(Catalog):
@@ -32,17 +30,5 @@ class Strategies(Catalog):
             return None
         if not self.has_unique_index(publication.target, publication.keys):
             return None
-        names = ", ".join(map(self.quote, publication.columns))
         keys = ", ".join(map(self.quote, publication.keys))
-        listed = ", ".join([names, *map(self.quote, publication.filled)])
-        values = ", ".join([names, *publication.filled.values()])
-        insert = (
-            f"INSERT INTO {self.name_of(publication.target)} AS target ({listed})"
-            f" SELECT {values} FROM {self.name_of(publication.staging)} ORDER BY {keys} ON CONFLICT ({keys}) DO "
-        )
-        if not publication.updates:
-            return [Statement(f"{insert}NOTHING", counts="upserted")]
-        changes = ", ".join(f"{self.quote(name)} = excluded.{self.quote(name)}" for name in publication.updates)
-        same = unchanged(self, publication, "excluded")
-        condition = (f"NOT ({same})" if same else "TRUE") + newer(self, publication, "excluded")
-        return [Statement(f"{insert}UPDATE SET {changes} WHERE {condition}", counts="upserted")]
+        return [upsert(self, publication, f"ORDER BY {keys}")]

@@ -123,6 +123,29 @@ def insert(session: Spelling, publication: Publication, condition: str = "") -> 
     return Statement(f"INSERT INTO {session.name_of(publication.target)} ({listed}) {source}", counts="inserted")
 
 
+def upsert(session: Spelling, publication: Publication, tail: str) -> Statement:
+    """Return the statement that inserts the staged rows, or changes those of the table that have their key.
+
+    Args:
+        session: What writes it, for a database that knows ON CONFLICT.
+        publication: What goes where; the key is unique in the table, and no expression stands in it.
+        tail: What follows the staging table: the order of its rows, a condition.
+    """
+    names, keys = (", ".join(map(session.quote, each)) for each in (publication.columns, publication.keys))
+    listed = ", ".join([names, *map(session.quote, publication.filled)])
+    values = ", ".join([names, *publication.filled.values()])
+    start = (
+        f"INSERT INTO {session.name_of(publication.target)} AS target ({listed})"
+        f" SELECT {values} FROM {session.name_of(publication.staging)} {tail} ON CONFLICT ({keys}) DO "
+    )
+    if not publication.updates:
+        return Statement(f"{start}NOTHING", counts="upserted")
+    sets = ", ".join(f"{session.quote(name)} = excluded.{session.quote(name)}" for name in publication.updates)
+    same = unchanged(session, publication, "excluded")
+    condition = (f"NOT ({same})" if same else "TRUE") + newer(session, publication, "excluded")
+    return Statement(f"{start}UPDATE SET {sets} WHERE {condition}", counts="upserted")
+
+
 def matching(session: Spelling, publication: Publication) -> str:
     """Return the condition that a row of the result, `source`, means one of the table, `target`."""
     further = f" AND ({publication.predicate})" if publication.predicate else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airflow_materialize.destinations.arrow import is_text
 from airflow_materialize.destinations.base import STAGING, Session
 from airflow_materialize.destinations.keeping import Keeping, Part
-from airflow_materialize.destinations.publishing import Statement, newer, unchanged
+from airflow_materialize.destinations.publishing import Statement, upsert
 from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
@@ -92,18 +92,5 @@ class SQLitePublishing(Keeping, Session):
             return None
         if not self.has_unique_index(publication.target, publication.keys):
             return None
-        names = ", ".join(map(self.quote, publication.columns))
-        keys = ", ".join(map(self.quote, publication.keys))
-        listed = ", ".join([names, *map(self.quote, publication.filled)])
-        values = ", ".join([names, *publication.filled.values()])
         # Without a condition the parser takes ON CONFLICT for that of a join.
-        insert = (
-            f"INSERT INTO {self.name_of(publication.target)} AS target ({listed})"
-            f" SELECT {values} FROM {self.name_of(publication.staging)} WHERE TRUE ON CONFLICT ({keys}) DO "
-        )
-        if not publication.updates:
-            return [Statement(f"{insert}NOTHING", counts="upserted")]
-        changes = ", ".join(f"{self.quote(name)} = excluded.{self.quote(name)}" for name in publication.updates)
-        same = unchanged(self, publication, "excluded")
-        condition = (f"NOT ({same})" if same else "TRUE") + newer(self, publication, "excluded")
-        return [Statement(f"{insert}UPDATE SET {changes} WHERE {condition}", counts="upserted")]
+        return [upsert(self, publication, "WHERE TRUE")]
