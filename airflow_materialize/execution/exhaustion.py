@@ -58,6 +58,14 @@ def sudden_end(result: ChildResult) -> tuple[str, str] | None:
     return None
 
 
+def no_memory_left(result: ChildResult) -> tuple[str, str] | None:
+    """Return the same for a child without so much memory as to say what its exception was."""
+    said = any(line.startswith("MemoryError") for line in result.tail)
+    if result.exit_code != 1 or not said or not result.limits.memory:
+        return None
+    return f"it ran out of memory; {peak(result)}, {_memory_limit(result)}", f"{_PARTS}, or raise the limit"
+
+
 def limit_note(result: ChildResult) -> tuple[str, str]:
     """Return what to add to an exception of user code that a limit has caused, and a hint; both empty otherwise."""
     kind, message = str(result.body.get("type") or ""), str(result.body.get("message") or "")

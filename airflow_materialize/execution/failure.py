@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airflow_materialize.errors import Ending, RunError
-from airflow_materialize.execution.exhaustion import limit_note, peak, sudden_end
+from airflow_materialize.execution.exhaustion import limit_note, no_memory_left, peak, sudden_end
 from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.result import ChildResult
 
@@ -96,6 +96,8 @@ def _kinds(result: ChildResult) -> tuple[str, ...]:
         told = result.body.get("kinds")
         names = told if isinstance(told, list) else []
         return tuple(name for name in names[:_MOST_KINDS] if isinstance(name, str) and _NAME.fullmatch(name))
+    if result.exit_code == 1 and any(line.startswith("MemoryError") for line in result.tail):
+        return ("MemoryError",)
     if result.exit_code == -signal.SIGKILL:
         # What the kernel does to a process that wants too much memory.
         return ("SIGKILL", "MemoryError")
@@ -113,7 +115,7 @@ def _last_output(result: ChildResult, output: Sequence[str]) -> str:
 def _silent_end(result: ChildResult) -> tuple[str, str]:
     """Return what ended a child that gave no result, and a hint."""
     code = result.exit_code
-    if exhausted := sudden_end(result):
+    if exhausted := sudden_end(result) or no_memory_left(result):
         return exhausted
     if code < 0:
         return f"killed by signal {-code} ({_signal_name(-code)}); {peak(result)}", _crash_hint(-code)

@@ -112,7 +112,7 @@ def test_the_statements_of_merge(session):
 def test_the_statements_of_history(session):
     current = 'target."_is_current" AND NOT EXISTS (SELECT 1 FROM "staged" AS source WHERE'
     end = 'CASE WHEN target."_valid_from" > ? THEN target."_valid_from" ELSE ? END, "_is_current" = FALSE'
-    versions = '(SELECT * FROM "orders" WHERE "_is_current") AS target'
+    versions = '(SELECT "id", "_is_current" FROM "orders" WHERE "_is_current") AS target'
     new = f'{NEW} LEFT JOIN {versions} ON {SAME} WHERE target."_is_current" IS NULL'
     equal = session.same('target."v"', 'source."v"')
     assert sql(session, "scd2_by_column") == [

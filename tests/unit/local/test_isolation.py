@@ -188,7 +188,9 @@ def materialize():
     shop.write("shown", body)
     shop.run()
     [row] = shop.rows("SELECT * FROM shown")
-    assert row[:6] == (True, 30, 30, 30, 0, 0)
+    # A checkout below /tmp is not even seen.
+    assert row[2] in {30, 2}
+    assert (*row[:2], *row[3:6]) == (True, 30, 30, 0, 0)
     assert row[6].startswith("fd full null ptmx pts random shm stderr")
     assert row[7:] == (True, 1)
     assert not (Path("/tmp/new")).exists()
