@@ -33,7 +33,6 @@ FOREIGN_SECONDS = 600.0
 """The longest wait for a process that does not know the queue, as a notebook."""
 
 _CONFLICT = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
-_PARTS = 3
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _TYPES: dict[pa.DataType, str] = {
@@ -217,11 +216,7 @@ class DuckDB(Destination):
     title = "DuckDB"
 
     def table(self, name: str) -> Table:  # noqa: D102
-        parts = name.split(".")
-        if len(parts) > _PARTS or not all(parts):
-            raise MaterializeError(f"{name!r} is no table name in DuckDB", hint="[catalog.][schema.]table")
-        catalog, schema, table = ["", ""][: _PARTS - len(parts)] + parts
-        return Table(table, schema, catalog)
+        return Table.named(name, "[catalog.][schema.]table", " in DuckDB")
 
     @contextmanager
     def open(  # noqa: D102

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -70,9 +71,9 @@ class DuckDBPublishing(Keeping, Session):
                 return True
         return False
 
+    @abstractmethod
     def parts(self, table: Table) -> tuple[str, str, str]:
         """Return catalog, schema and name of a table, with the connection's where it says none."""
-        raise NotImplementedError
 
     def unchanged(self, left: str, right: str, arrow_type: pa.DataType, *, collated: bool) -> str:  # noqa: D102
         if collated and is_text(arrow_type):

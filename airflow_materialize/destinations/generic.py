@@ -18,8 +18,6 @@ from airflow_materialize.errors import MaterializeError
 if TYPE_CHECKING:
     from airflow_materialize.connections import Connection
 
-_PARTS = 3
-
 
 class Generic(Destination):
     """Whatever the connection's hook opens."""
@@ -37,11 +35,7 @@ class Generic(Destination):
         style = self._style
         if style.few_classes:
             return Table(name)
-        parts = [folded(part, style.dialect) for part in name.split(".")]
-        if len(parts) > _PARTS or not all(parts):
-            raise MaterializeError(f"{name!r} is no table name", hint="[catalog.][schema.]table")
-        catalog, schema, table = ["", ""][: _PARTS - len(parts)] + parts
-        return Table(table, schema, catalog)
+        return Table.named(name, "[catalog.][schema.]table", fold=lambda part: folded(part, style.dialect))
 
     @contextmanager
     def open(  # noqa: D102

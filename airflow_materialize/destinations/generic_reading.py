@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -13,11 +14,10 @@ from sqlglot import exp
 from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.destinations.generic_driver import Driver
 from airflow_materialize.destinations.placeholders import positional
-from airflow_materialize.destinations.reading import BATCH_BYTES, Parameters, Reader, ReadOnlyError
+from airflow_materialize.destinations.reading import Parameters, Reader, ReadOnlyError, in_batches
 from airflow_materialize.destinations.statement import one_statement
 from airflow_materialize.errors import MaterializeError
 
-_FIRST_ROWS, _MOST_ROWS = 100, 65_536
 _REFUSED = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)
 _GUARDS = {"sqlite": "PRAGMA query_only = ON"}
 
@@ -47,14 +47,7 @@ class GenericReader(Reader):
                 with self._driver.translated():
                     cursor.execute(*self._driver.statement(statement, values))
                 names = [column[0] for column in cursor.description or ()]
-                if not names:
-                    raise ReadOnlyError("this statement gives no rows")
-                yield _batch(names, [()] * len(names))
-                step = _FIRST_ROWS
-                while rows := self._fetch(cursor, step):
-                    batch = _batch(names, list(zip(*rows, strict=True)))
-                    yield batch
-                    step = max(1, min(_MOST_ROWS, BATCH_BYTES * len(rows) // max(batch.nbytes, 1)))
+                yield from in_batches(names, partial(self._fetch, cursor), _array)
             finally:
                 with suppress(*self._driver.errors):
                     self._connection.rollback()
@@ -88,11 +81,6 @@ def _one_select(sql: str, dialect: str) -> str:
     if not isinstance(tree, exp.Query) or tree.find(*_REFUSED):
         raise ReadOnlyError("this statement is no SELECT")
     return text
-
-
-def _batch(names: list[str], columns: Sequence[Sequence[Any]]) -> pa.RecordBatch:
-    arrays = [_array(name, values) for name, values in zip(names, columns, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, names)
 
 
 def _array(name: str, values: Sequence[Any]) -> pa.Array:

@@ -20,7 +20,6 @@ from airflow_materialize.errors import MaterializeError
 if TYPE_CHECKING:
     from airflow_materialize.connections import Connection
 
-_PARTS = 2
 _OLDEST = {"MySQL": (8, 0, 17), "MariaDB": (10, 3, 0)}
 _STATEMENT_WAIT, _SILENCE, _SLOW_READER = 5, 60, 600
 _MULTI_STATEMENTS_OFF = 1
@@ -50,16 +49,13 @@ class MySQL(Destination):
     title = "MySQL"
 
     def table(self, name: str) -> Table:  # noqa: D102
-        parts = name.split(".")
-        if len(parts) > _PARTS or not all(parts):
-            raise MaterializeError(f"{name!r} is no table name in MySQL", hint="[database.]table")
-        if too_long := next((part for part in parts if len(part) > LONGEST_NAME), ""):
+        table = Table.named(name, "[database.]table", " in MySQL")
+        if too_long := next((part for part in (table.schema, table.name) if len(part) > LONGEST_NAME), ""):
             raise MaterializeError(
                 f"{too_long!r} has {len(too_long)} characters, and a name in MySQL has {LONGEST_NAME} at most",
                 hint="a shorter name",
             )
-        schema, table = [""][: _PARTS - len(parts)] + parts
-        return Table(table, schema)
+        return table
 
     @contextmanager
     def open(  # noqa: D102

@@ -14,7 +14,6 @@ from airflow_materialize.destinations.postgres_session import PostgresSession
 from airflow_materialize.destinations.postgres_spelling import LONGEST_NAME
 from airflow_materialize.errors import MaterializeError
 
-_PARTS = 3
 _UPPER = re.compile("[A-Z]+")
 
 _CONNECTION: dict[str, Any] = {
@@ -38,17 +37,19 @@ class Postgres(Destination):
 
     def table(self, name: str) -> Table:  # noqa: D102
         # As PostgreSQL itself reads a name that nobody quotes.
-        parts = _UPPER.sub(lambda match: match[0].lower(), name).split(".")
-        if len(parts) > _PARTS or not all(parts):
-            raise MaterializeError(f"{name!r} is no table name in PostgreSQL", hint="[database.][schema.]table")
-        for part in parts:
+        table = Table.named(
+            name,
+            "[database.][schema.]table",
+            " in PostgreSQL",
+            lambda part: _UPPER.sub(lambda match: match[0].lower(), part),
+        )
+        for part in (table.catalog, table.schema, table.name):
             if len(part.encode()) > LONGEST_NAME:
                 raise MaterializeError(
                     f"{part!r} has {len(part.encode())} bytes, and a name in PostgreSQL has {LONGEST_NAME} at most",
                     hint="a shorter name; PostgreSQL itself would cut it off",
                 )
-        catalog, schema, table = ["", ""][: _PARTS - len(parts)] + parts
-        return Table(table, schema, catalog)
+        return table
 
     @contextmanager
     def open(  # noqa: D102

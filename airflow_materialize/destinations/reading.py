@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
 
 from airflow_materialize.errors import MaterializeError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 """Values for the placeholders of a statement, by place or by name."""
 
 BATCH_BYTES = 16 * 1024 * 1024
 """About as much is read at once."""
+
+_FIRST_ROWS, _MOST_ROWS = 100, 65_536
 
 
 class ReadOnlyError(MaterializeError):
@@ -27,6 +28,36 @@ class ReadOnlyError(MaterializeError):
             hint="return the rows from materialize(): `load` brings them into the asset's table; "
             "other statements go under `hooks` in the header, or run on a connection that it declares under `secrets`",
         )
+
+
+def in_batches(
+    names: Sequence[str],
+    fetch: Callable[[int], Sequence[Sequence[Any]]],
+    array: Callable[[str, Sequence[Any]], pa.Array],
+) -> Generator[pa.RecordBatch]:
+    """Yield the rows of a cursor: an empty batch, then as many together as come to about BATCH_BYTES.
+
+    Args:
+        names: Of the columns.
+        fetch: Takes so many more rows from the cursor.
+        array: Makes an array of one column's values.
+
+    Raises:
+        ReadOnlyError: There are no columns.
+    """
+    if not names:
+        raise ReadOnlyError("this statement gives no rows")
+
+    def batch(columns: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+        arrays = [array(name, values) for name, values in zip(names, columns, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+    yield batch([()] * len(names))
+    step = _FIRST_ROWS
+    while rows := fetch(step):
+        found = batch(list(zip(*rows, strict=True)))
+        yield found
+        step = max(1, min(_MOST_ROWS, BATCH_BYTES * len(rows) // max(found.nbytes, 1)))
 
 
 class Reader(ABC):

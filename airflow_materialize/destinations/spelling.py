@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,25 @@ class Table:
 
     def __str__(self) -> str:
         return ".".join(part for part in (self.catalog, self.schema, self.view or self.name) if part)
+
+    @classmethod
+    def named(cls, name: str, form: str, where: str = "", fold: Callable[[str], str] = str) -> Table:
+        """Return the table of a name that has its parts in it.
+
+        Args:
+            name: What the author wrote.
+            form: The parts that a name may have, as `[catalog.][schema.]table`.
+            where: What errors say behind the name, as " in DuckDB".
+            fold: What becomes of each part.
+
+        Raises:
+            MaterializeError: A part is empty, or there are too many.
+        """
+        parts = name.split(".")
+        if len(parts) > form.count(".") + 1 or not all(parts):
+            raise MaterializeError(f"{name!r} is no table name{where}", hint=form)
+        catalog, schema, table = ["", ""][: 3 - len(parts)] + [fold(part) for part in parts]
+        return cls(table, schema, catalog)
 
 
 class Spelling(ABC):

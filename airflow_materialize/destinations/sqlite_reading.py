@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from airflow_materialize.destinations.discretion import StatementError
-from airflow_materialize.destinations.reading import BATCH_BYTES, Parameters, Reader, ReadOnlyError
+from airflow_materialize.destinations.reading import Parameters, Reader, ReadOnlyError, in_batches
 from airflow_materialize.destinations.sqlite_errors import translated
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 _PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list"}
 # A pattern of Python's runs as long as it likes, and cannot be interrupted.
 _REFUSED_FUNCTIONS = {"load_extension", "regexp"}
-_FIRST_ROWS, _MOST_ROWS = 100, 65_536
 
 
 class SQLiteReader(Reader):
@@ -39,14 +39,7 @@ class SQLiteReader(Reader):
     def batches(self, sql: str, parameters: Parameters = ()) -> Generator[pa.RecordBatch]:  # noqa: D102
         with closing(self._cursor(sql, parameters)) as cursor:
             names = [column[0] for column in cursor.description or ()]
-            if not names:
-                raise ReadOnlyError("this statement gives no rows")
-            yield _batch(names, [()] * len(names))
-            step = _FIRST_ROWS
-            while rows := self._fetch(cursor, step):
-                batch = _batch(names, list(zip(*rows, strict=True)))
-                yield batch
-                step = max(1, min(_MOST_ROWS, BATCH_BYTES * len(rows) // max(batch.nbytes, 1)))
+            yield from in_batches(names, partial(self._fetch, cursor), _array)
 
     def _cursor(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
         try:
@@ -76,12 +69,6 @@ def _authorize(action: int, first: str | None, second: str | None, *_: str | Non
     if action == sqlite3.SQLITE_PRAGMA and (first or "").lower() in _PRAGMAS:
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
-
-
-def _batch(names: list[str], columns: Sequence[Sequence[Any]]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(
-        [_array(name, values) for name, values in zip(names, columns, strict=True)], names
-    )
 
 
 def _array(name: str, values: Sequence[Any]) -> pa.Array:
