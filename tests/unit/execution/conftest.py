@@ -18,6 +18,7 @@ from airflow_materialize.connections import resolve
 from airflow_materialize.definition.asset import Asset
 from airflow_materialize.destinations.base import for_connection
 from airflow_materialize.execution.broker import Broker
+from airflow_materialize.execution.containment import Child
 from airflow_materialize.execution.desk import Desk
 from airflow_materialize.execution.environment import ensure_environment
 from airflow_materialize.execution.failure import explain_failure
@@ -27,6 +28,7 @@ from airflow_materialize.execution.lookup import Lookup
 from airflow_materialize.execution.process import run_child
 from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.sandbox import child_environment
+from airflow_materialize.execution.view import EVERYTHING, View
 from airflow_materialize.plan.run_plan import RunPlan
 from airflow_materialize.plan.upstream import Upstream
 from airflow_materialize.sdk import channel as channel_module
@@ -257,3 +259,16 @@ def package_index(tmp_path, monkeypatch):
     yield index
     index.down()
     shutil.rmtree(tmp_path / "uv-cache", ignore_errors=True)
+
+
+TIERS = {"process": EVERYTHING, "namespaces": View(apart=True)}
+
+
+@pytest.fixture(params=TIERS)
+def tier(request, monkeypatch, namespaces, tmp_path):
+    """Both ways of setting user code apart. Both keep all promises."""
+    if request.param == "namespaces" and namespaces:
+        pytest.skip(namespaces)
+    view = TIERS[request.param].writing(tmp_path)
+    monkeypatch.setattr(Child.__init__, "__defaults__", (view,))
+    return request.param

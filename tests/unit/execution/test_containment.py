@@ -18,7 +18,6 @@ import pytest
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child, Contained, run_contained
 from airflow_materialize.execution.limits import Limits
-from airflow_materialize.execution.view import EVERYTHING, View
 from airflow_materialize.execution.warden import kernel, tree
 
 pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="there are process groups alone")
@@ -27,17 +26,7 @@ pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="there are process grou
 ALLOWED_SECONDS = 15
 
 
-TIERS = {"process": EVERYTHING, "namespaces": View(apart=True)}
-
-
-@pytest.fixture(autouse=True, params=TIERS)
-def tier(request, monkeypatch, namespaces, tmp_path):
-    """Both ways of setting user code apart. Both keep all promises."""
-    if request.param == "namespaces" and namespaces:
-        pytest.skip(namespaces)
-    view = TIERS[request.param].writing(tmp_path)
-    monkeypatch.setattr(Child.__init__, "__defaults__", (view,))
-    return request.param
+pytestmark = pytest.mark.usefixtures("tier")
 
 
 @pytest.fixture

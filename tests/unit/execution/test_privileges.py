@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airflow_materialize.execution.containment import Child, run_contained
-from airflow_materialize.execution.view import EVERYTHING, View
+from airflow_materialize.execution.view import View
 from airflow_materialize.execution.warden import kernel, landlock
 
 pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="other systems have no such privileges")
@@ -77,17 +77,7 @@ print(os.getpid())
 """
 
 
-TIERS = {"process": EVERYTHING, "namespaces": View(apart=True)}
-
-
-@pytest.fixture(autouse=True, params=TIERS)
-def tier(request, monkeypatch, namespaces, tmp_path):
-    """Both ways of setting user code apart. Both keep all promises."""
-    if request.param == "namespaces" and namespaces:
-        pytest.skip(namespaces)
-    view = TIERS[request.param].writing(tmp_path)
-    monkeypatch.setattr(Child.__init__, "__defaults__", (view,))
-    return request.param
+pytestmark = pytest.mark.usefixtures("tier")
 
 
 def contained(text, **options):
