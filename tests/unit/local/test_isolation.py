@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -102,6 +103,9 @@ class Machine:
 
 def world_python() -> str:
     """Return an interpreter like this one that every user may run."""
+    ours = Path(airflow_materialize.__file__).parent
+    if closed := next((folder for folder in (ours, *ours.parents) if not folder.stat().st_mode & stat.S_IXOTH), None):
+        pytest.skip(f"not every user may enter {closed}, in which this checkout lies")
     name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     for folder in ("/usr/bin", "/usr/local/bin"):
         path = Path(folder) / name
