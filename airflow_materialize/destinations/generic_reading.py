@@ -15,7 +15,7 @@ from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.destinations.generic_driver import Driver
 from airflow_materialize.destinations.placeholders import positional
 from airflow_materialize.destinations.reading import Parameters, Reader, ReadOnlyError, in_batches
-from airflow_materialize.destinations.statement import one_statement
+from airflow_materialize.destinations.statement import one_statement, without_jinja
 from airflow_materialize.errors import MaterializeError
 
 _REFUSED = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)
@@ -73,7 +73,7 @@ class GenericReader(Reader):
 def _one_select(sql: str, dialect: str) -> str:
     try:
         text = one_statement(sql, dialect, "the statement", hint="one SELECT").text
-        tree = sqlglot.parse_one(text, dialect=dialect)
+        tree = sqlglot.parse_one(without_jinja(text), dialect=dialect)
     except sqlglot.ParseError:
         raise ReadOnlyError("this statement cannot be read") from None
     except MaterializeError as error:

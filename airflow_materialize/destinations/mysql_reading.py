@@ -29,6 +29,8 @@ _REFUSED = {
     *(f"{name} (" for name in ("load_file", "get_lock", "release_lock", "release_all_locks", "sleep", "benchmark")),
 }
 _EXECUTED_COMMENT = re.compile(r"/\*M?!")
+# sqlglot takes any space for one that makes this a comment, the server takes those of ASCII alone.
+_DISPUTED_COMMENT = re.compile(r"--[^\x00-\x7f]")
 _FIRST_ROWS, _MOST_ROWS = 100, 65_536
 _WIDEST = 38
 
@@ -105,6 +107,8 @@ def _read(sql: str, parameters: Parameters) -> tuple[str, Any]:
         raise ReadOnlyError(f"this statement has {found[0].removesuffix(' (').upper()}")
     if _EXECUTED_COMMENT.search(sql):
         raise ReadOnlyError("this statement has a comment that the server executes")
+    if _DISPUTED_COMMENT.search(sql):
+        raise ReadOnlyError("this statement has a -- without a space behind it")
     if isinstance(parameters, Mapping):
         return placed(statement.text, {name: bound(value) for name, value in parameters.items()})
     return placed(statement.text, [bound(value) for value in parameters])

@@ -58,15 +58,21 @@ class PostgresReader(Reader):
         self._connection = connection
         self._beginning = beginning
         self._translated = translated
-        if hasattr(connection, "adapters"):
-            from psycopg.types.string import TextLoader
+        self._is_psycopg = hasattr(connection, "adapters")
+        if self._is_psycopg:
+            from psycopg.types.string import TextBinaryLoader, TextLoader
 
             # As texts: numbers of any size stay what they are.
             for name in ("json", "jsonb"):
                 connection.adapters.register_loader(name, TextLoader)
+            # What EXPLAIN gives.
+            connection.adapters.register_loader("json", TextBinaryLoader)
 
     def batches(self, sql: str, parameters: Parameters = ()) -> Generator[pa.RecordBatch]:  # noqa: D102
         first = _first_word(sql)
+        if not self._is_psycopg and ";" in sql.rstrip().rstrip(";"):
+            # psycopg2 sends the text as it is, and the server alone knows for sure where a statement ends.
+            raise ReadOnlyError("a semicolon within it is not sent by psycopg2: bind the text by params, or use psycopg")
         if first not in _READS | _SHOWS:
             raise ReadOnlyError(f"this statement begins with {first.upper()}" if first else "there is no statement")
         with self._translated(self._connection), closing(self._connection.cursor()) as cursor:
@@ -96,7 +102,11 @@ class PostgresReader(Reader):
             cursor.execute(f"FETCH FORWARD {step} FROM {_CURSOR}")
 
     def _execute(self, cursor: Any, sql: str, parameters: Parameters) -> None:
-        if not parameters:
+        if not parameters and self._is_psycopg:
+            # Asked for binary results the driver sends one statement in a way in which the server takes no second one,
+            # whatever the text is. What a cursor gives is fetched as text all the same.
+            cursor.execute(sql, binary=True)
+        elif not parameters:
             cursor.execute(sql)
         elif isinstance(parameters, Mapping):
             cursor.execute(formatted(sql, named=True), dict(parameters))

@@ -372,6 +372,25 @@ def test_user_code_only_reads(warehouse, sql, statement, words):
     assert warehouse.rows() == [(1,)]
 
 
+def test_by_psycopg2_user_code_sends_no_second_statement_whatever_hides_it(warehouse, sql):
+    reading = PostgresSession(psycopg2.connect(warehouse.url), "query", read_only=True)
+    hidden = "SELECT $\u00a0$ ' $\u00a0$; COMMIT; CREATE TABLE stolen AS SELECT 1 --'\n"
+    with closing(reading) as session:
+        with pytest.raises(ReadOnlyError, match="a semicolon within it"):
+            list(session.reader().batches(hidden))
+        [_, batch] = session.reader().batches("SELECT 1 AS one;")
+    assert batch.to_pylist() == [{"one": 1}]
+    assert sql("SELECT count(*) FROM pg_tables WHERE tablename = 'stolen'") == [(0,)]
+
+
+def test_user_code_sees_plans_as_text(warehouse):
+    with warehouse.destination.session(read_only=True) as session:
+        [_, batch] = session.reader().batches("EXPLAIN (FORMAT JSON) SELECT 1")
+        assert '"Plan"' in batch.to_pylist()[0]["QUERY PLAN"]
+        [_, batch] = session.reader().batches("SHOW server_version_num")
+        assert batch.to_pylist()[0]["server_version_num"].isdecimal()
+
+
 def test_user_code_gets_values_by_place_and_by_name_and_rows_in_many_batches(warehouse):
     with warehouse.destination.session(read_only=True) as session:
         reader = session.reader()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -131,6 +132,27 @@ def test_a_statement_that_does_more_than_read_is_refused_and_changes_nothing(war
         query(sql.format(orders=warehouse.orders))
     assert "return the rows from materialize()" in str(caught.value)
     assert warehouse.content() == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT $\u00a0$ ' $\u00a0$ AS a; COMMIT; CREATE TABLE stolen AS SELECT 1 --'\n",
+        "SELECT $\u00a0$ {# $\u00a0$ AS a; COMMIT; CREATE TABLE stolen AS SELECT 1 --#}\n, 1",
+        "SELECT {#\n d '2026-04-01'} INTO OUTFILE '{stolen}' FROM #}\n dual",
+        "SELECT {#\n d '2026-04-01'}, load_file('/etc/hostname') #}\n , 1",
+        "SELECT 1 --\u00a0, load_file('/etc/hostname')\n FROM (SELECT 1 AS \u00a0) AS t",
+    ],
+)
+def test_nothing_hides_in_what_only_the_worker_takes_for_a_text_or_a_comment(warehouse, sql, tmp_path):
+    before, seen, stolen = warehouse.content(), [], tmp_path / "stolen"
+    # Its folder is open to the server.
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o777)
+    with warehouse.answering(), suppress(QueryError):
+        seen = query.arrow(sql.replace("{stolen}", str(stolen))).column_names
+    assert len(seen) < 2
+    assert (warehouse.content(), stolen.exists()) == (before, False)
 
 
 @pytest.mark.parametrize(
