@@ -72,7 +72,7 @@ class PostgresReader(Reader):
         first = _first_word(sql)
         if not self._is_psycopg and ";" in sql.rstrip().rstrip(";"):
             # psycopg2 sends the text as it is, and the server alone knows for sure where a statement ends.
-            raise ReadOnlyError("a semicolon within it is not sent by psycopg2: bind the text by params, or use psycopg")
+            raise ReadOnlyError("a semicolon within it is not sent by psycopg2: bind texts by params")
         if first not in _READS | _SHOWS:
             raise ReadOnlyError(f"this statement begins with {first.upper()}" if first else "there is no statement")
         with self._translated(self._connection), closing(self._connection.cursor()) as cursor:

@@ -46,5 +46,5 @@ def one_statement(text: str, dialect: str, what: str, *, hint: str) -> Statement
 
 
 def without_jinja(text: str) -> str:
-    """Return a text of the same length in which sqlglot sees no Jinja comment: no database does, so words could hide."""
+    """Return a text of the same length in which sqlglot sees no Jinja comment, as databases see none."""
     return text.replace("{#", " #")
