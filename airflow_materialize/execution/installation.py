@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from airflow_materialize.execution.blame import is_network_failure
@@ -82,6 +82,8 @@ class Installation:
 
     def _uv(self, arguments: tuple[str | Path, ...], held: int, first: str) -> subprocess.CompletedProcess[str]:
         config = uv_toml(self.requirements, self._indexes, first)
-        process = run_uv(*arguments, cwd=self.home, env=self.env, child=self.child, held=(held,), config=config)
-        redact = Redactor(index.secret for index in self._indexes)
+        secrets = [index.secret for index in self._indexes if index.secret]
+        run = partial(run_uv, cwd=self.home, env=self.env, child=self.child, held=(held,), config=config)
+        process = run(*arguments, secret=bool(secrets))
+        redact = Redactor(secrets)
         return subprocess.CompletedProcess([], process.returncode, process.stdout, redact(process.stderr))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ import uv
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child, run_contained
+from airflow_materialize.execution.warden import kernel
 
 # What uv needs of a machine, and what points it at caches and interpreters. Nothing else of the worker may reach it: uv
 # expands `${NAME}` in requirements files, and the build scripts of packages see all that it sees. The indexes, whose
@@ -35,6 +37,8 @@ _ALWAYS = {
     "UV_HTTP_TIMEOUT": "20",
 }
 
+_MFD_EXEC = 0x10
+
 
 def uv_environment(parent: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables for uv, of which `parent` (the worker's) has more."""
@@ -53,6 +57,7 @@ def run_uv(
     child: Child | None = None,
     held: tuple[int, ...] = (),
     config: str = "",
+    secret: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run uv to its end, contained as user code is: the build scripts of packages are user code.
 
@@ -65,18 +70,24 @@ def run_uv(
         child: The handle by which it is ended.
         held: File descriptors that uv inherits, and no others.
         config: Settings in the form of a `uv.toml`.
+        secret: Whether there is a credential in them. Then nobody can look into uv while it runs.
 
     Raises:
         MaterializeError: It was stopped by the handle.
     """
-    command = [uv.find_uv_bin(), *map(str, arguments), "--no-config", "--no-progress", "--color=never"]
+    program = uv.find_uv_bin()
+    options = [*map(str, arguments), "--no-config", "--no-progress", "--color=never"]
     # uv's cache is the user's, and what other tools link from there may have to be read by others.
     run = partial(run_contained, env=env, cwd=cwd, child=child or Child(), umask=-1)
     if not config:
-        return run(command, held=held)
-    with _pipe_with(config) as descriptor:
-        command += ["--config-file", f"/dev/fd/{descriptor}"]
-        return run(command, held=(*held, descriptor))
+        return run([program, *options], held=held)
+    with contextlib.ExitStack() as stack:
+        descriptor = stack.enter_context(_pipe_with(config))
+        held = (*held, descriptor)
+        if secret and kernel.LINUX:
+            copy = stack.enter_context(_unreadable(program))
+            program, held = f"/dev/fd/{copy}", (*held, copy)
+        return run([program, *options, "--config-file", f"/dev/fd/{descriptor}"], held=held)
 
 
 @contextlib.contextmanager
@@ -96,6 +107,41 @@ def _pipe_with(text: str) -> Iterator[int]:
         yield reading
     finally:
         os.close(reading)
+
+
+@contextlib.contextmanager
+def _unreadable(program: str) -> Iterator[int]:
+    """Give a descriptor of a copy of a program, in memory, that its own user may start and not read.
+
+    Of a process that runs such a file the kernel shows no memory to anybody. The build scripts that uv starts could
+    read that of uv otherwise, and what it was told is there as long as it runs.
+    """
+    source = Path(program)
+    writing = _memory_file(source.name)
+    try:
+        with source.open("rb") as file:
+            size = source.stat().st_size
+            while size > 0 and (sent := os.sendfile(writing, file.fileno(), None, size)):
+                size -= sent
+        copy = os.open(f"/proc/self/fd/{writing}", os.O_RDONLY | os.O_CLOEXEC)
+        os.fchmod(writing, 0o111)
+    finally:
+        # What somebody may still write to is not started.
+        os.close(writing)
+    try:
+        yield copy
+    finally:
+        os.close(copy)
+
+
+def _memory_file(name: str) -> int:
+    try:
+        return os.memfd_create(name, os.MFD_CLOEXEC | _MFD_EXEC)
+    except OSError as error:
+        # Linux before 6.3 does not know that one has to say so.
+        if error.errno != errno.EINVAL:
+            raise
+        return os.memfd_create(name, os.MFD_CLOEXEC)
 
 
 def reason(process: subprocess.CompletedProcess[str]) -> str:
