@@ -64,44 +64,9 @@ def _printable(text: str, kept: str = "") -> str:
     return "".join(sign if sign.isprintable() or sign in kept else repr(sign)[1:-1] for sign in text)
 
 
-class MaterializeError(Exception):
-    """The root of all errors of this package.
-
-    Args:
-        message: What is wrong, and where.
-        hint: What would be right.
-        unchanged: The table that is as it was, where that is certain.
-        kinds: The names that a rule for retries may give to it: of the user's exception and its bases, or of what
-            ended the asset's process.
-        phase: The part of a step in which it happened, where that is known.
-    """
-
-    def __init__(
-        self, message: str, *, hint: str = "", unchanged: str = "", kinds: tuple[str, ...] = (), phase: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.unchanged = unchanged
-        self.kinds = kinds
-        self.phase = phase
-
-    def __str__(self) -> str:
-        lines = [self.message]
-        if self.hint:
-            lines.append(f"Hint: {self.hint}")
-        if self.unchanged:
-            lines.append(f"Nothing was changed in {self.unchanged}.")
-        return "\n".join(lines)
-
-
-class TransientError(MaterializeError):
-    """A failure that may pass by itself: a lock, a lost connection. Trying again is right."""
-
-
 @dataclass(frozen=True)
 class Ending:
-    """How the process of an asset ended.
+    """How an asset, or what was done for it, ended.
 
     Attributes:
         cause: The exception in one line, or what else ended it.
@@ -116,6 +81,50 @@ class Ending:
     output: tuple[str, ...] = ()
     peak_bytes: int = 0
     environment: str = ""
+
+
+_UNKNOWN = Ending("")
+
+
+class MaterializeError(Exception):
+    """The root of all errors of this package.
+
+    Args:
+        message: What is wrong, and where.
+        hint: What would be right.
+        unchanged: The table that is as it was, where that is certain.
+        kinds: The names that a rule for retries may give to it: of the user's exception and its bases, or of what
+            ended the asset's process.
+        phase: The part of a step in which it happened, where that is known.
+
+    Attributes:
+        ending: The same in parts; without any where nothing else is known.
+    """
+
+    ending: Ending
+
+    def __init__(
+        self, message: str, *, hint: str = "", unchanged: str = "", kinds: tuple[str, ...] = (), phase: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.unchanged = unchanged
+        self.kinds = kinds
+        self.phase = phase
+        self.ending = _UNKNOWN
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.hint:
+            lines.append(f"Hint: {self.hint}")
+        if self.unchanged:
+            lines.append(f"Nothing was changed in {self.unchanged}.")
+        return "\n".join(lines)
+
+
+class TransientError(MaterializeError):
+    """A failure that may pass by itself: a lock, a lost connection. Trying again is right."""
 
 
 class RunError(MaterializeError):

@@ -41,6 +41,7 @@ _MAX_NAME = 80
 _KEY_LENGTH = 32
 _PLACE = re.compile(r"[A-Za-z0-9_-]+/[0-9a-f]{32}/[A-Za-z0-9][A-Za-z0-9._-]*\.arrow")
 _SECONDS_PER_DAY = 86_400
+_LEAVE = "return the data from materialize(), and do not touch the staged file"
 
 
 def folder_of(plan: RunPlan) -> str:
@@ -92,9 +93,10 @@ def seal(root: Path, plan: RunPlan, attempt: str, examine: Callable[[int], Exami
             os.close(descriptor)
         _flush_folder(sealed.parent)
     except FileNotFoundError as error:
-        raise MaterializeError(f"The asset left no result at {part}", unchanged=plan.asset.name) from error
+        raise MaterializeError("it left no file with its result", hint=_LEAVE, unchanged=plan.asset.name) from error
     except ArrowFileError as error:
-        raise MaterializeError(f"The result at {part} is refused: {error}", unchanged=plan.asset.name) from error
+        message = f"the file with its result is refused: {error}"
+        raise MaterializeError(message, hint=_LEAVE, unchanged=plan.asset.name) from error
     except OSError as error:
         raise _unwritable(root, error.strerror or str(error), plan) from error
     return StagedFile(

@@ -58,6 +58,7 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
     """
     from airflow_materialize.execution.asset_run import CodeAttempt, run_code
     from airflow_materialize.execution.examiner import Examiner
+    from airflow_materialize.execution.failure import VALIDATE, explain_refusal
     from airflow_materialize.execution.isolation import Isolation
     from airflow_materialize.execution.lookup import Lookup
     from airflow_materialize.staged_file import Manifest, discard_part, prune, seal, write_manifest
@@ -69,8 +70,14 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
         lookup = Lookup(plan.asset, upstream or Upstream(), lambda connection: _last_load(plan, connection, log))
         try:
             one = CodeAttempt(attempt, execution_time, child, lookup, examiner, on_phase)
-            result, words = run_code(plan, workplace, one, log)
-            file = seal(staged, plan, attempt, examiner.examine) if result.outcome == "staged" else None
+            result, words, environment = run_code(plan, workplace, one, log)
+            file = None
+            if result.outcome == "staged":
+                on_phase(VALIDATE)
+                try:
+                    file = seal(staged, plan, attempt, examiner.examine)
+                except MaterializeError as error:
+                    raise explain_refusal(result, error, plan.asset.name, environment) from error
         except BaseException:
             discard_part(staged, plan, attempt)
             raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from airflow_materialize.child.errors import ResultError, type_name
+from airflow_materialize.child.errors import ONE_NAME, ResultError, type_name
 from airflow_materialize.child.pandas_frames import frame_to_batches, series_to_array
 from airflow_materialize.child.rows import RowBuffer, columns_to_batches
 from airflow_materialize.child.values import fields_of
@@ -259,7 +259,7 @@ def _check_names(names: list[str]) -> None:
         raise ResultError(f"column {names.index('') + 1} has an empty name")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ResultError(f"two columns have the same name: {', '.join(map(repr, repeated))}")
+        raise ResultError(f"two columns have the same name: {', '.join(map(repr, repeated))}", hint=ONE_NAME)
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from airflow_materialize.child.errors import ResultError, type_name
+from airflow_materialize.child.errors import ONE_TYPE, ResultError, type_name
 from airflow_materialize.child.values import PLAIN, has_nanoseconds, plain
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _mixed(values: list[Any], column: str) -> ResultError:
         other = next((other for other in seen if {family, other} not in ({family}, *_TOGETHER)), None)
         if other is not None:
             problem = f"{family.__name__} after {other.__name__}: one column has one type"
-            return ResultError(problem, column=column, row=row, value=value)
+            return ResultError(problem, column=column, row=row, value=value, hint=ONE_TYPE)
         seen.add(family)
     raise AssertionError("the values are not mixed")
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 _ABSENT: Any = object()
 _SHOWN = 80
 
+ONE_TYPE = "convert the column to one type, as with str()"
+ONE_NAME = "rename one of them"
+
 
 class ResultError(Exception):
     """What `materialize()` returned cannot become a table.

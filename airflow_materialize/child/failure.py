@@ -40,12 +40,13 @@ def describe(error: BaseException, phase: str, sensitive: Collection[str] = ()) 
     own = isinstance(error, (AssetMistake, ResultError, WriteError))
     return {
         "phase": getattr(error, "phase", phase) if own else phase,
-        "type": type(error).__name__,
+        # The names of our own classes say nothing to who wrote the asset.
+        "type": "" if own else type(error).__name__,
         "kinds": _kinds(type(error)),
         "message": _cut(_message(error, phase, sensitive)),
         "traceback": "" if own else _cut(user_traceback(error, brief=True)),
         "whole": "" if own else _whole(error),
-        "hint": getattr(error, "hint", "") if own else _hint(error),
+        "hint": getattr(error, "hint", "") if own else _hint(error, phase),
     }
 
 
@@ -110,10 +111,12 @@ def _message(error: BaseException, phase: str, sensitive: Collection[str]) -> st
         return f"<its message raises {type(broken).__name__}>"
 
 
-def _hint(error: BaseException) -> str:
+def _hint(error: BaseException, phase: str) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         return f"add the distribution that brings the module {package} to the asset's requirements.txt"
+    if isinstance(error, SystemExit) and phase != "script":
+        return "return from materialize() instead; skip() of airflow_materialize.sdk ends a run that has nothing to do"
     if isinstance(error, KeyError) and error.args and _is_interval_name(error.args[0]):
         return f"this run has no data interval: {INTERVAL_CHOICES}"
     return ""

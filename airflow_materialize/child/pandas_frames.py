@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from airflow_materialize.child.columns import build_array
-from airflow_materialize.child.errors import ResultError, short, type_name
+from airflow_materialize.child.errors import ONE_NAME, ResultError, short, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def frame_to_batches(frame: Any) -> Iterator[pa.RecordBatch]:
     names = [str.__str__(name) for name in frame.columns]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ResultError(f"two columns have the same name: {', '.join(map(repr, repeated))}")
+        raise ResultError(f"two columns have the same name: {', '.join(map(repr, repeated))}", hint=ONE_NAME)
     if not names and len(frame):
         raise ResultError("the frame has no columns", hint="return None where there is no data")
     for start in range(0, max(len(frame), 1), _CHUNK_ROWS):
@@ -66,7 +66,7 @@ def _with_named_index(frame: Any) -> Any:
         return frame
     clash = [name for name in index.names if name is not None and name in frame.columns]
     if clash:
-        raise ResultError(f"an index and a column have the same name: {', '.join(map(repr, clash))}")
+        raise ResultError(f"an index and a column have the same name: {', '.join(map(repr, clash))}", hint=ONE_NAME)
     if unnamed:
         frame = frame.reset_index(level=unnamed, drop=True)
     return frame.reset_index()

@@ -10,14 +10,12 @@ from airflow.providers.common.compat.sdk import (  # noqa: TID253  # imported wh
     AirflowTaskTimeout,
 )
 
-from airflow_materialize.errors import Ending, MaterializeError, Problem, TransientError
+from airflow_materialize.errors import MaterializeError, Problem, TransientError
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from airflow_materialize.definition.parsed import ParsedAsset
-
-_NOTHING = Ending("")
 
 
 class StepError(BaseException):
@@ -45,12 +43,11 @@ class StepError(BaseException):
         self.unchanged: str = error.unchanged
         self.phase: str = error.phase
         self.problems: tuple[Problem, ...] = getattr(error, "problems", ())
-        ending: Ending = getattr(error, "ending", _NOTHING)
-        self.cause: str = ending.cause or error.message
-        self.traceback: str = ending.traceback
-        self.output: tuple[str, ...] = ending.output
-        self.peak_bytes: int = ending.peak_bytes
-        self.environment: str = ending.environment
+        self.cause: str = error.ending.cause or error.message
+        self.traceback: str = error.ending.traceback
+        self.output: tuple[str, ...] = error.ending.output
+        self.peak_bytes: int = error.ending.peak_bytes
+        self.environment: str = error.ending.environment
 
 
 class RetriedError(StepError, AirflowException):

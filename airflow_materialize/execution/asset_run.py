@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_materialize.definition.fields import parse_duration
 from airflow_materialize.definition.whereabouts import secret_problem
-from airflow_materialize.errors import MaterializeError
+from airflow_materialize.errors import Ending, MaterializeError
 from airflow_materialize.execution.broker import Broker
 from airflow_materialize.execution.cache import LOCK
 from airflow_materialize.execution.desk import Desk
@@ -64,10 +64,22 @@ class CodeAttempt:
     on_phase: Callable[[str], None] = lambda _phase: None
 
 
-def run_code(
-    plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: logging.Logger
-) -> tuple[ChildResult, Words]:
-    """Build the environment, run the asset in it, and return a result that has not failed, and what it says.
+class Ran(NamedTuple):
+    """User code that did not fail.
+
+    Attributes:
+        result: How it ended.
+        words: What it says of its run.
+        environment: The lock of its environment.
+    """
+
+    result: ChildResult
+    words: Words
+    environment: Path
+
+
+def run_code(plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: logging.Logger) -> Ran:
+    """Build the environment and run the asset in it.
 
     Raises:
         MaterializeError: User code failed, or could not be started.
@@ -124,7 +136,8 @@ def run_code(
     if result.failed:
         raise explain(result)
     words = words_of(result, plan.asset.name, desk.reads())
-    return replace(result, seconds={"environment": prepared, **result.seconds}), words
+    result = replace(result, seconds={"environment": prepared, **result.seconds})
+    return Ran(result, words, environment.path / LOCK)
 
 
 @contextmanager
@@ -134,7 +147,7 @@ def _environment_phase(asset: str, attempt: CodeAttempt) -> Iterator[None]:
     try:
         yield
     except MaterializeError as error:
-        error.phase = "environment"
+        error.phase, error.ending = "environment", Ending(error.message)
         between = "\n" if "\n" in error.message else " "
         error.message = f"{asset}: failed in phase 'environment':{between}{error.message}"
         raise

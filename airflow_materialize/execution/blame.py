@@ -40,7 +40,7 @@ def requirement_failure(
     line = _blamed(why, requirements.lines)
     if is_network_failure(process):
         where = f"{line.file}:{line.number}:1: {line.shown!r}" if line else str(requirements.path or PYARROW)
-        hint = "is there a network, is the index right? It is the setting [materialize] index"
+        hint = "see that this machine reaches the index, and that it is the right one: the setting [materialize] index"
         return TransientError(f"{where}: the package index was not reached: {why}", hint=hint)
     hint = "correct or remove the requirement"
     if _REFUSED.search(why):
@@ -58,8 +58,16 @@ def _blamed(why: str, lines: tuple[RequirementLine, ...]) -> RequirementLine | N
     """Return the line whose package uv names first."""
     places = []
     for line in lines:
-        found = re.search(rf"(?<![\w.-]){re.escape(line.name)}(?![\w-])", why) if line.name else None
+        found = re.search(_called(line), why) if line.name or line.local_path else None
         if found:
             # Of a package's several lines the one that is quoted as it stands.
             places.append((found.start(), line.text not in why, line.number, line))
     return min(places, key=lambda place: place[:3])[3] if places else None
+
+
+def _called(line: RequirementLine) -> str:
+    """Return a pattern of what uv calls a package: its name, or where it lies."""
+    if line.name:
+        return rf"(?<![\w.-]){re.escape(line.name)}(?![\w-])"
+    place = (line.file.parent / line.local_path).resolve().as_uri()
+    return rf"{re.escape(place)}(?![\w.-])"

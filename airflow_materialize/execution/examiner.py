@@ -132,7 +132,7 @@ def _lost(end: End, complaint: str) -> MaterializeError:
         how = f"ended with exit code {end.exit_code}"
     last = complaint.strip().splitlines()[-1:] or [""]
     return MaterializeError(
-        f"The process that examined the result {how}, so the result is refused" + (f": {last[0]}" if last[0] else ""),
+        f"the process that examined the result {how}, so the result is refused" + (f": {last[0]}" if last[0] else ""),
         hint="the asset wrote its file in a way that breaks its readers; return the data from materialize() instead. "
         "Where the asset did nothing of the kind, the worker may lack memory",
     )

@@ -7,10 +7,13 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from airflow_materialize.errors import Ending, RunError
+from airflow_materialize.errors import Ending, MaterializeError, RunError
 from airflow_materialize.execution.exhaustion import limit_note, no_memory_left, peak, sudden_end
 from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.result import ChildResult
+
+VALIDATE = "validate"
+"""The phase in which the file that user code wrote is examined."""
 
 _MISSING_MODULE = re.compile(r"No module named '(?P<root>[^'.]+)")
 # A line of a megabyte helps nobody in an error; the log has more of it.
@@ -57,15 +60,30 @@ def explain_failure(  # what happened, to what, and what of it is known from els
             cause, hint = _silent_end(result)
         message = f"{asset}: failed in phase {result.phase!r}: {cause}"
     output = result.tail[-_BESIDE_TRACEBACK:] if traceback else result.tail
-    lines = [message, traceback, _last_output(result, output), _circumstances(result, message, environment)]
-    return RunError(
-        "\n".join(filter(None, lines)),
-        Ending(cause, traceback, output, result.peak_bytes, str(environment or "")),
-        hint=hint,
-        unchanged=unchanged,
-        kinds=_kinds(result),
-        phase=result.phase,
-    )
+    ending = Ending(cause, traceback, output, result.peak_bytes, str(environment or ""))
+    message = _whole(message, ending, result, environment)
+    return RunError(message, ending, hint=hint, unchanged=unchanged, kinds=_kinds(result), phase=result.phase)
+
+
+def explain_refusal(result: ChildResult, error: MaterializeError, asset: str, environment: Path) -> RunError:
+    """Return the error for a result that is not taken, though user code ended well.
+
+    Args:
+        result: From `run_child`.
+        error: Why the file that it wrote is not taken.
+        asset: The asset's name.
+        environment: The lock of its environment.
+    """
+    output = result.tail[-_BESIDE_TRACEBACK:]
+    ending = Ending(error.message, "", output, result.peak_bytes, str(environment))
+    message = _whole(f"{asset}: failed in phase {VALIDATE!r}: {error.message}", ending, result, environment)
+    return RunError(message, ending, hint=error.hint, unchanged=error.unchanged, phase=VALIDATE)
+
+
+def _whole(message: str, ending: Ending, result: ChildResult, environment: Path | None) -> str:
+    """Return the message with all that is known of the end."""
+    lines = [message, ending.traceback, _last_output(result, ending.output)]
+    return "\n".join(filter(None, [*lines, _circumstances(result, message, environment)]))
 
 
 def _exception(result: ChildResult, asset_file: Path, requirements: Requirements) -> tuple[str, str, str]:
@@ -127,7 +145,7 @@ def _silent_end(result: ChildResult) -> tuple[str, str]:
     if result.outcome != "silent":
         return (
             f"ended with exit code {code} after its result was complete",
-            "look at what runs at the interpreter's end",
+            "look at what runs as the interpreter ends: atexit handlers, threads, destructors",
         )
     hint = "return from materialize() instead of calling sys.exit() or os._exit()"
     return f"ended with exit code {code} and without a result", hint
@@ -143,6 +161,8 @@ def _signal_name(number: int) -> str:
 def _crash_hint(number: int) -> str:
     if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
         return "a native library crashed: try another version of the packages that were at work"
+    if number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        return "the worker did not send it: the asset itself, a person or the machine did"
     return ""
 
 

@@ -136,7 +136,8 @@ def _try(venv: Path, compiled: Path, installation: Installation, held: int) -> N
     process = run_contained(command, env=path, cwd=venv, child=installation.child, held=(held,))
     if process.returncode:
         where = installation.requirements.path or "without requirements"
-        text = process.stderr.strip() or f"exit code {process.returncode}"
+        # The folder is gone before anybody reads this.
+        text = process.stderr.strip().replace(f"{venv}/", "") or f"exit code {process.returncode}"
         raise MaterializeError(
             f"{where}: the packages install, but do not import on Python {installation.interpreter.version}:\n{text}",
             hint="often two packages that do not fit: pin another version of one",

@@ -38,6 +38,7 @@ _ALWAYS = {
 }
 
 _MFD_EXEC = 0x10
+_NO_HINT = "hint: Build failures usually indicate"
 
 
 def uv_environment(parent: Mapping[str, str]) -> dict[str, str]:
@@ -148,4 +149,6 @@ def reason(process: subprocess.CompletedProcess[str]) -> str:
     """Return why uv failed, in its own words, without its warnings."""
     kept, _, error = process.stderr.strip().rpartition("error: ")
     text = error if kept or process.stderr.startswith("error: ") else process.stderr.strip()
+    # It says no more than that something is wrong.
+    text = text.partition(_NO_HINT)[0].rstrip()
     return text or f"uv ended with exit code {process.returncode} and said nothing"

@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_made_names_the_setting(tmp_path, plan):
 def test_a_missing_result_cannot_be_sealed(tmp_path, plan):
     part_path(tmp_path, plan, "1")
 
-    with pytest.raises(MaterializeError, match=r"The asset left no result at .*1.part"):
+    with pytest.raises(MaterializeError, match="it left no file with its result"):
         seal(tmp_path, plan, "1", examine)
 
 

@@ -416,7 +416,7 @@ def test_a_wrong_return_value_names_the_type_and_what_is_accepted(asset):
 def test_a_folder_that_cannot_be_written_is_a_failure_of_the_write(asset, tmp_path):
     failure = asset("def materialize():\n    return [{'a': 1}]\n", output=str(tmp_path / "none" / "1.part")).failure
 
-    assert (failure["phase"], failure["type"]) == ("write", "WriteError")
+    assert (failure["phase"], failure["type"], failure["kinds"][0]) == ("write", "", "WriteError")
     assert failure["message"].endswith("/none: No such file or directory")
 
 

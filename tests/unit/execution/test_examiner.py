@@ -80,7 +80,7 @@ def test_a_crash_is_a_refusal_that_says_so(isolation, tmp_path, monkeypatch):
     monkeypatch.setattr(examiner_module, "_START", "import os; os.kill(os.getpid(), 11)")
     with pytest.raises(MaterializeError) as caught:
         examined(isolation, written(tmp_path / "file"))
-    message = "The process that examined the result was ended by SIGSEGV, so the result is refused"
+    message = "the process that examined the result was ended by SIGSEGV, so the result is refused"
     assert caught.value.message == message
     assert "return the data from materialize() instead" in caught.value.hint
 
