@@ -14,6 +14,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _SET_PDEATHSIG = 1
 _GET_DUMPABLE, _SET_DUMPABLE = 3, 4
 _CAPBSET_READ, _CAPBSET_DROP = 23, 24
+_SET_SECCOMP, _SECCOMP_FILTER = 22, 2
 _SET_SECUREBITS = 28
 _SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37
 _SET_NO_NEW_PRIVS, _GET_NO_NEW_PRIVS = 38, 39
@@ -83,6 +84,13 @@ def die_with_parent(number: int) -> None:
     """Ask for a signal at the end of the thread that started this process."""
     if LINUX:
         _prctl(_SET_PDEATHSIG, number)
+
+
+def filter_calls(program: ctypes.Structure) -> None:
+    """Let a program of the kernel's own decide of each call of this process, and of all that it starts."""
+    _checked(
+        _LIBC.prctl(_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_FILTER), ctypes.byref(program), *[ctypes.c_ulong(0)] * 2)
+    )
 
 
 def is_dumpable() -> bool:

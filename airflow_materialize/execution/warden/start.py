@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 
-from . import kernel, landlock, namespaces
+from . import kernel, landlock, namespaces, seccomp
 from .keeper import Keeper, say
 from .view import show
 
@@ -154,6 +154,8 @@ def _become(command: list[str], environment: dict[bytes, bytes], limits: Mapping
         _limit(limits)
         _go_first()
         landlock.leave_others_alone()
+        if kernel.LINUX:
+            seccomp.close_calls()
         os.execve(command[0], command, environment)  # noqa: S606  # no shell is what is wanted
     except OSError as error:
         os.write(2, f"{command[0]} cannot be started: {error.strerror}\n".encode())

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.execution.containment import Child, run_contained
+from airflow_materialize.execution.containment import Child, Contained, run_contained
 from airflow_materialize.execution.view import View
-from airflow_materialize.execution.warden import kernel, landlock
+from airflow_materialize.execution.warden import kernel, landlock, tree
 
 pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="other systems have no such privileges")
 
@@ -67,7 +67,7 @@ print(json.dumps({"found": found, "readable": readable, "own": own, "parent": os
 WORKER = """
 import os, sys
 from pathlib import Path
-from airflow_materialize.execution.containment import Child, run_contained
+from airflow_materialize.execution.containment import Child, Contained, run_contained
 from airflow_materialize.execution.view import View
 secret = open(os.environ["SECRET_FILE"])
 relatives = [os.getpid(), os.getppid(), int(sys.argv[2])]
@@ -222,6 +222,59 @@ for pid in (os.getppid(), {os.getpid()}, {secret_process.pid}):
 """
     assert contained(text) == ""
     assert secret_process.poll() is None
+
+
+def test_it_changes_no_limit_of_another_process():
+    text = f"""
+import os, resource
+for pid in (os.getppid(), {os.getpid()}, os.getpid()):
+    try:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 64))
+        print(pid)
+    except (PermissionError, ProcessLookupError):
+        pass
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+print(resource.getrlimit(resource.RLIMIT_NOFILE), resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE))
+"""
+    assert contained(text) == "(64, 64) (64, 64)\n"
+
+
+def test_keys_that_the_kernel_keeps_for_its_user_are_closed():
+    text = """
+import ctypes, platform
+libc = ctypes.CDLL(None, use_errno=True)
+add, ask, control = {"x86_64": (248, 249, 250), "aarch64": (217, 218, 219)}[platform.machine()]
+planted = ctypes.c_char_p(b"planted")
+print(libc.syscall(add, b"user", planted, planted, 7, -4), ctypes.get_errno())
+print(libc.syscall(ask, b"user", planted, None, -4), ctypes.get_errno())
+print(libc.syscall(control, 0, -3, 0), ctypes.get_errno())
+"""
+    assert contained(text).split("\n") == ["-1 1"] * 3 + [""]
+
+
+def test_what_takes_the_means_from_its_warden_is_ended_all_the_same():
+    text = """
+import os, resource, subprocess
+try:
+    resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (0, 0))
+except PermissionError:
+    pass
+child = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"], start_new_session=True)
+print(child.pid)
+"""
+    child = Child()
+    with Contained([sys.executable, "-I", "-c", text], env={}, cwd=Path("/"), child=child) as contained_text:
+        printed = bytearray()
+
+        def read():
+            printed.extend(data := os.read(contained_text.stdout.fileno(), 1024))
+            if b"\n" in data:
+                child.kill(0.5)
+            return bool(data)
+
+        contained_text.attend({contained_text.stdout: read})
+        contained_text.wait()
+    assert not any(process.session == int(printed) for process in tree.processes())
 
 
 def kernel_version():
