@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,6 +27,7 @@ from airflow_materialize.execution.progress import Progress
 from airflow_materialize.execution.requirements import find_requirements, python_version
 from airflow_materialize.execution.said import Words, words_of
 from airflow_materialize.execution.sandbox import child_environment
+from airflow_materialize.execution.scratch import scratch
 from airflow_materialize.execution.secrets import declared_secrets
 from airflow_materialize.execution.spec import child_spec
 from airflow_materialize.plan.run_plan import bruin_environment
@@ -111,16 +110,16 @@ def run_code(plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: log
         unchanged=plan.asset.name if plan.asset.is_table else "",
         environment=environment.path / LOCK,
     )
-    with stack, _scratch() as scratch, Broker(desk, log, attempt.lookup) as broker:
+    with stack, scratch() as own, Broker(desk, log, attempt.lookup) as broker:
         prepared = round(time.monotonic() - began, 3)
-        attempt.child.view = isolation.to_run(environment, scratch, output.parent, plan.asset)
+        attempt.child.view = isolation.to_run(environment, own, output.parent, plan.asset)
         if plan.asset.is_table:
             attempt.examiner.start()
         try:
             result = run_child(
                 environment,
                 spec,
-                child_environment(bruin, scratch, environment.path),
+                child_environment(bruin, own, environment.path),
                 OutputLog(log, Redactor(secrets.values)),
                 child=attempt.child,
                 timeout=_seconds(plan.asset.timeout),
@@ -156,13 +155,3 @@ def _environment_phase(asset: str, attempt: CodeAttempt) -> Iterator[None]:
 def _seconds(timeout: str) -> float | None:
     """Return a timeout of a header as a number; None where there is none."""
     return parse_duration(timeout).total_seconds() if timeout else None
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A private folder for the HOME and the temporary files of user code."""
-    folder = Path(tempfile.mkdtemp(prefix="materialize-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
