@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import runpy
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +20,8 @@ MAX_TEXT = 256 * 1024
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 _MACHINERY = (
     _PACKAGE,
-    runpy.__file__,
     f"{Path(importlib.__file__).parent}{os.sep}",
     "<frozen importlib",
-    "<frozen runpy",
 )
 _ASYNCIO = f"{Path(traceback.__file__).parent / 'asyncio'}{os.sep}"
 

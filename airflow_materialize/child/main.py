@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
 import os
 import re
@@ -21,6 +20,15 @@ from airflow_materialize.sdk.exceptions import Skip
 from airflow_materialize.sdk.names import INTERVAL_END, INTERVAL_START, PARAMETERS, PARTITION_KEY
 from airflow_materialize.sdk.whole import import_apart, names
 from airflow_materialize.sdk.wire import receive
+
+try:
+    # `hashlib` brings OpenSSL, which takes longer to import than the rest of this file.
+    from _sha2 import sha256 as _sha256  # type: ignore[import-not-found]  # typeshed knows public modules
+except ImportError:
+    try:
+        from _sha256 import sha256 as _sha256  # type: ignore[import-not-found]  # CPython 3.11
+    except ImportError:
+        from hashlib import sha256 as _sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +138,7 @@ def read_checked(file: str, sha256: str) -> bytes:
             source = script.read()
     except OSError as error:
         raise AssetMistake(f"{file} cannot be read: {error.strerror}") from error
-    if hashlib.sha256(source).hexdigest() != sha256:
+    if _sha256(source).hexdigest() != sha256:
         raise AssetMistake(f"{file} was changed after this run was planned", hint="clear the step run")
     return source
 
@@ -254,7 +262,3 @@ def _run_script(source: bytes, file: str) -> tuple[str, dict[str, Any]]:
         if end.code not in {None, 0}:
             raise
     return "done", {}
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.errors import MaterializeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 """Values for the placeholders of a statement, by place or by name."""
@@ -45,6 +46,9 @@ def in_batches(
     Raises:
         ReadOnlyError: There are no columns.
     """
+    # Not before: a worker knows of readers long before one reads.
+    import pyarrow as pa
+
     if not names:
         raise ReadOnlyError("this statement gives no rows")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_materialize.definition.fields import parse_duration
 from airflow_materialize.definition.whereabouts import secret_problem
@@ -19,13 +19,11 @@ from airflow_materialize.execution.broker import Broker
 from airflow_materialize.execution.cache import LOCK
 from airflow_materialize.execution.desk import Desk
 from airflow_materialize.execution.environment import BuildOptions, use_environment
-from airflow_materialize.execution.failure import explain_failure
 from airflow_materialize.execution.limits import limits_of
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
 from airflow_materialize.execution.progress import Progress
 from airflow_materialize.execution.requirements import find_requirements, python_version
-from airflow_materialize.execution.said import Words, words_of
 from airflow_materialize.execution.sandbox import child_environment
 from airflow_materialize.execution.scratch import scratch
 from airflow_materialize.execution.secrets import declared_secrets
@@ -34,10 +32,12 @@ from airflow_materialize.plan.run_plan import bruin_environment
 from airflow_materialize.staged_file import part_path
 
 if TYPE_CHECKING:
+    from airflow_materialize.errors import RunError
     from airflow_materialize.execution.containment import Child
     from airflow_materialize.execution.examiner import Examiner
     from airflow_materialize.execution.lookup import Lookup
     from airflow_materialize.execution.result import ChildResult
+    from airflow_materialize.execution.said import Words
     from airflow_materialize.plan.run_plan import RunPlan
     from airflow_materialize.workplace import Workplace
 
@@ -102,7 +102,7 @@ def run_code(plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: log
         cached = use_environment(requirements, python, settings.environments, log, options)
         environment = stack.enter_context(cached)
     explain = partial(
-        explain_failure,
+        _explained,
         asset=plan.asset.name,
         asset_file=script,
         requirements=requirements,
@@ -113,8 +113,6 @@ def run_code(plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: log
     with stack, scratch() as own, Broker(desk, log, attempt.lookup) as broker:
         prepared = round(time.monotonic() - began, 3)
         attempt.child.view = isolation.to_run(environment, own, output.parent, plan.asset)
-        if plan.asset.is_table:
-            attempt.examiner.start()
         try:
             result = run_child(
                 environment,
@@ -126,7 +124,7 @@ def run_code(plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: log
                 limits=limits_of(plan.asset.resources),
                 broker=broker,
                 on_progress=Progress(plan.asset.name, log),
-                on_phase=attempt.on_phase,
+                on_phase=partial(_heard, plan, attempt),
             )
         except BaseException:
             if attempt.child.interrupted:
@@ -134,9 +132,25 @@ def run_code(plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: log
             raise
     if result.failed:
         raise explain(result)
+    from airflow_materialize.execution.said import words_of
+
     words = words_of(result, plan.asset.name, desk.reads())
     result = replace(result, seconds={"environment": prepared, **result.seconds})
     return Ran(result, words, environment.path / LOCK)
+
+
+def _heard(plan: RunPlan, attempt: CodeAttempt, phase: str) -> None:
+    """Take note of a phase that begins. While user code runs, what examines its result gets ready; not before it."""
+    if plan.asset.is_table:
+        attempt.examiner.start()
+    attempt.on_phase(phase)
+
+
+def _explained(result: ChildResult, **known: Any) -> RunError:
+    # Not before: user code does not wait for the words for what it may do wrong.
+    from airflow_materialize.execution.failure import explain_failure
+
+    return explain_failure(result, **known)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def use_environment(
     """Give the environment for these requirements and keep it from being pruned; build it if missing or broken.
 
     Environments are built beside their final place and renamed into it, so a half-built one is never used. Tasks
-    that need the same one wait for the first.
+    that need the same one wait for the first. Others are pruned after the use of one that was built.
 
     Args:
         requirements: Found by `find_requirements`.
@@ -105,6 +105,7 @@ def use_environment(
         lock = find_lock(installation, folder, renew=options.renew)
     key = _key(lock, installation)
     path = folder / f"{interpreter.version}-{key[:24]}"
+    missing = False
     with contextlib.ExitStack() as held:
         # Before the first look at it: what is there then is there until the end.
         with _writable(folder):
@@ -116,11 +117,14 @@ def use_environment(
                 missing = not _complete(path, key)
                 if missing:
                     _build(path, key, lock, installation, descriptor)
-            if missing and options.max_size is not None:
-                prune(folder, options.max_size, log)
             environment = _complete(path, key)
             assert environment, path  # noqa: S101  # It was renamed into place a moment ago, and is in use.
-        yield environment
+        try:
+            yield environment
+        finally:
+            # Not before: to add up the sizes of many environments takes longer than the start of an asset.
+            if missing and options.max_size is not None:
+                prune(folder, options.max_size, log)
 
 
 def _key(lock: str, installation: Installation) -> str:

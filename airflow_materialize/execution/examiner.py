@@ -59,7 +59,9 @@ class Examiner:
             self._line.close()
 
     def start(self) -> None:
-        """Let it get ready."""
+        """Let it get ready, if it does not yet."""
+        if self._contained:
+            return
         paths = _packages()
         text = _START.format(paths=[str(path) for path in paths])
         view = self.isolation.to_examine(*paths)
@@ -76,8 +78,7 @@ class Examiner:
             ArrowFileError: It is not a complete Arrow file of the types that a result may have.
             MaterializeError: The process ended without an answer.
         """
-        if self._contained is None or self._line is None:
-            self.start()
+        self.start()
         assert self._contained and self._line  # noqa: S101, PT018  # `start` makes both
         line, contained, self._contained = self._line, self._contained, None
         # One that is dead already is explained by its end.

@@ -27,6 +27,9 @@ from airflow_materialize.sdk.wire import Message, WireError, receive, send
 # How long a child may take to finish a message that it began.
 _MESSAGE_SECONDS = 60.0
 
+START = "import sys; from airflow_materialize.child.main import main; sys.exit(main(int(sys.argv[1])))"
+"""What the child's interpreter runs, the number of its socket behind it. `-m` would import more before it."""
+
 _LEFT = "processes that the asset left running were ended: {}"
 
 
@@ -137,7 +140,7 @@ def _command(environment: Environment, fd: int) -> list[str]:
     pycache = f"pycache_prefix={environment.path / COMPILED}"
     python = str(environment.python)
     # -I ignores PYTHONUNBUFFERED, which is for what the asset itself starts.
-    return [python, "-I", "-u", "-X", "utf8", "-X", pycache, "-m", "airflow_materialize.child.main", str(fd)]
+    return [python, "-I", "-u", "-X", "utf8", "-X", pycache, "-c", START, str(fd)]
 
 
 def _attend(contained: Contained, ours: socket.socket, spec: Mapping[str, Any], told: Conversation) -> End:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pytest
 
+from airflow_materialize.execution.process import START
 from airflow_materialize.sdk.wire import Message, receive, send
 
 
@@ -78,7 +79,7 @@ def _asset(tmp_path):
 def _talk(body, pycache, env):
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-I", "-X", "utf8", "-X", f"pycache_prefix={pycache}"]
-    command += ["-m", "airflow_materialize.child.main", str(theirs.fileno())]
+    command += ["-c", START, str(theirs.fileno())]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ import pytest
 from airflow_materialize.execution.environment import ensure_environment
 from airflow_materialize.execution.interpreter import search_path
 from airflow_materialize.execution.logs import LINE_LIMIT
+from airflow_materialize.execution.process import START
 from airflow_materialize.execution.requirements import Requirements
 
 OWN = platform.python_version().rpartition(".")[0]
@@ -122,7 +123,7 @@ def test_user_code_sees_no_secret_no_file_and_no_argument_of_the_worker(run, pla
     assert seen["session"]
     assert not seen["flags"]
     assert not any(folder.startswith(sys.prefix) for folder in seen["path"])
-    assert "airflow_materialize.child.main" in seen["cmdline"]
+    assert START in seen["cmdline"]
 
 
 def test_megabytes_without_a_newline_do_not_hang(run, plain_environment, records):
