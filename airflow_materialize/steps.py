@@ -58,7 +58,6 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
     """
     from airflow_materialize.execution.asset_run import CodeAttempt, run_code
     from airflow_materialize.execution.examiner import Examiner
-    from airflow_materialize.execution.failure import VALIDATE, explain_refusal
     from airflow_materialize.execution.isolation import Isolation
     from airflow_materialize.execution.lookup import Lookup
     from airflow_materialize.staged_file import Manifest, discard_part, prune, seal, write_manifest
@@ -73,6 +72,8 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
             result, words, environment = run_code(plan, workplace, one, log)
             file = None
             if result.outcome == "staged":
+                from airflow_materialize.execution.failure import VALIDATE, explain_refusal
+
                 on_phase(VALIDATE)
                 try:
                     file = seal(staged, plan, attempt, examiner.examine)
