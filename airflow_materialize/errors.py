@@ -72,14 +72,14 @@ class Ending:
         cause: The exception in one line, or what else ended it.
         traceback: The frames of the asset's own files; empty where there was no exception.
         output: The last lines that it printed and logged.
-        peak_bytes: Its peak memory.
+        peak_memory_bytes: Its peak memory.
         environment: The lock of its environment: a file that lists every package with its version.
     """
 
     cause: str
     traceback: str = ""
     output: tuple[str, ...] = ()
-    peak_bytes: int = 0
+    peak_memory_bytes: int = 0
     environment: str = ""
 
 

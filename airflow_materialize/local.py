@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uuid6 import uuid7
 
-from airflow_materialize.connections import airflow_option
+from airflow_materialize.connections import airflow_option, signing_key
 from airflow_materialize.definition.graph import AssetGraph
 from airflow_materialize.definition.select import Selection, choose_variant, select_assets
 from airflow_materialize.errors import AssetError, MaterializeError
@@ -88,7 +88,8 @@ def materialize(  # noqa: PLR0913  # the choices of one run
     default_connection = airflow_option("default_connection") or ""
     selections = [chosen for path in paths for chosen in select_assets(path, default_connection)]
     for selection in choose_variant(selections, variant):
-        place = Workplace(selection.root, selection.pipeline.path, read_settings(airflow_option), connections or {})
+        settings, secret = read_settings(airflow_option), signing_key()
+        place = Workplace(selection.root, selection.pipeline.path, settings, connections or {}, secret)
         run = _Run(selection.pipeline, place, replace(trigger, dag_id=selection.pipeline.name), frozenset(only), watch)
         _in_order(selection, run, result)
     errors = [asset.error for asset in result.assets.values() if asset.error]
@@ -179,7 +180,9 @@ class _Run:
         from airflow_materialize.load.ledger import Attempt
         from airflow_materialize.staged_file import newest_manifest
 
-        manifest = manifest or newest_manifest(self.workplace.settings.staged_files, plan.asset.name)
+        manifest = manifest or newest_manifest(
+            self.workplace.settings.staged_files, plan.asset.name, self.workplace.signer
+        )
         if manifest is None:
             raise MaterializeError(
                 f"{plan.asset.name}: no staged file is kept in {self.workplace.settings.staged_files}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -11,9 +12,10 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.run_plan import RunPlan
 from airflow_materialize.report import RunReport, Skip
 from airflow_materialize.sdk.metadata import plain
+from airflow_materialize.signing import ForgedError, Signer
 
 # Raised whenever an older worker could misread a manifest.
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 
 _AGAIN = "clear the step run to make a new one"
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -73,13 +75,7 @@ class Manifest:
     @classmethod
     def from_json(cls, data: Any) -> Manifest:
         """Return the manifest that `to_json` made `data` of, or raise MaterializeError where it is none."""
-        if not isinstance(data, dict) or "version" not in data:
-            raise MaterializeError("This is no manifest of a run step", hint=_AGAIN)
-        if data["version"] != MANIFEST_VERSION or isinstance(data["version"], bool):
-            raise MaterializeError(
-                f"The manifest has version {data['version']!r}, and this worker reads version {MANIFEST_VERSION}",
-                hint="run the same airflow-materialize on every worker, then clear the step run",
-            )
+        _check_version(data)
         _check(data, _MANIFEST, "manifest")
         plan = _plan(data["plan"])
         table = plan.asset.name
@@ -91,9 +87,63 @@ class Manifest:
         return cls(plan=plan, report=report, attempt=data["attempt"], files=files)
 
 
+def signed(manifest: Manifest, signer: Signer) -> dict[str, Any]:
+    """Return a manifest as plain data that bear a signature."""
+    with _with_key(signer, manifest.plan.asset.name):
+        return signer.signed(manifest.to_json())
+
+
+def opened(data: Any, signer: Signer, table: str) -> Manifest:
+    """Return the manifest that `signed` made `data` of. Nothing else of them is read before that is certain.
+
+    The plan in a manifest names a file, and has the header's own SQL: who writes one writes into the table.
+
+    Args:
+        data: As they came.
+        signer: Knows the signature.
+        table: The asset for which they came.
+
+    Raises:
+        MaterializeError: They are none, or another hand has changed them.
+    """
+    _check_version(data)
+    try:
+        with _with_key(signer, table):
+            bare = signer.opened(data)
+    except ForgedError as error:
+        raise MaterializeError(
+            f"{table}: the manifest of its step run bears {error}: it was changed, or made where the key is another",
+            hint="clear the step run to make a new one; workers on several machines need the same [core] fernet_key",
+            unchanged=table,
+        ) from error
+    return Manifest.from_json(bare)
+
+
+@contextmanager
+def _with_key(signer: Signer, table: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MaterializeError(
+            f"{table}: the key for manifests in {signer.folder} cannot be made or read: {error.strerror or error}",
+            hint="set [core] fernet_key, or let the worker write the folder of [materialize] staged_files",
+            unchanged=table,
+        ) from error
+
+
 def is_attempt(name: Any) -> bool:
     """Say whether a name of an attempt can be a file's name everywhere."""
     return isinstance(name, str) and _ATTEMPT.fullmatch(name) is not None
+
+
+def _check_version(data: Any) -> None:
+    if not isinstance(data, dict) or "version" not in data:
+        raise MaterializeError("This is no manifest of a run step", hint=_AGAIN)
+    if data["version"] != MANIFEST_VERSION or isinstance(data["version"], bool):
+        raise MaterializeError(
+            f"The manifest has version {data['version']!r}, and this worker reads version {MANIFEST_VERSION}",
+            hint="run the same airflow-materialize on every worker, then clear the step run",
+        )
 
 
 def _plan(data: Any) -> RunPlan:
@@ -191,6 +241,7 @@ _REPORT: dict[str, _Rule] = {
     "rows": _COUNT,
     "bytes": _COUNT,
     "seconds": (_is_seconds, "numbers of seconds by phase"),
+    "peak_memory_bytes": _COUNT,
     "reads": (_is_texts, "a list of texts"),
     "metadata": (_is_metadata, "small metadata"),
     "materialized": (lambda value: value is None or isinstance(value, bool), "true, false or null"),

@@ -54,6 +54,7 @@ class RunReport(_Report):
         metadata: What user code says of its run.
         materialized: Whether it says that the table is another one than before; None where it says nothing.
         skip: Why it was skipped; None where it was not.
+        peak_memory_bytes: The peak memory of user code: the largest resident set of one of its processes.
     """
 
     asset: str
@@ -65,6 +66,7 @@ class RunReport(_Report):
     metadata: dict[str, Any] = field(default_factory=dict)
     materialized: bool | None = None
     skip: Skip | None = None
+    peak_memory_bytes: int = 0
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -76,7 +78,8 @@ class RunReport(_Report):
         if self.skip:
             return str(self.skip)
         staged = f"{self.rows:,} rows staged, {self.bytes / 1e6:,.1f} MB"
-        return {"data": staged, "no_data": "no data", "script": "done"}[self.outcome]
+        done = {"data": staged, "no_data": "no data", "script": "done"}[self.outcome]
+        return f"{done}, peak memory {self.peak_memory_bytes / 1e6:,.0f} MB" if self.peak_memory_bytes else done
 
 
 @dataclass(frozen=True)

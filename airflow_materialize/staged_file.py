@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.examined import ArrowFileError, Examined, open_regular
-from airflow_materialize.manifest import Manifest, StagedFile, is_attempt
+from airflow_materialize.manifest import Manifest, StagedFile, is_attempt, opened, signed
 from airflow_materialize.plan.run_plan import RunPlan
 from airflow_materialize.settings import SECTION
+from airflow_materialize.signing import Signer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -147,8 +148,8 @@ def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> Iterator[pa.ip
     yield reader
 
 
-def write_manifest(root: Path, manifest: Manifest) -> None:
-    """Write the manifest beside its file, so that a later `load` finds it without Airflow.
+def write_manifest(root: Path, manifest: Manifest, signer: Signer) -> None:
+    """Write the manifest beside its file, signed, so that a later `load` finds it without Airflow.
 
     Raises:
         MaterializeError: The folder cannot be written.
@@ -157,21 +158,31 @@ def write_manifest(root: Path, manifest: Manifest) -> None:
     target = root / folder_of(manifest.plan) / f"{attempt}.json"
     draft = target.with_name(f"{attempt}.json.part")
     try:
-        draft.write_text(json.dumps(manifest.to_json()))
+        draft.write_text(json.dumps(signed(manifest, signer)))
         draft.replace(target)
         _flush_folder(target.parent)
     except OSError as error:
         raise _unwritable(root, error.strerror or str(error), manifest.plan) from error
 
 
-def newest_manifest(root: Path, asset: str) -> Manifest | None:
-    """Return the manifest of the asset's newest staged file that is still there, or None."""
+def newest_manifest(root: Path, asset: str, signer: Signer) -> Manifest | None:
+    """Return the manifest of the asset's newest staged file that is still there, or None.
+
+    Raises:
+        MaterializeError: There are manifests, and none that can be believed.
+    """
+    refused = None
     found = (_age_and_path(path) for path in (root / _folder_name(asset)).glob("*/*.json"))
     for _, path in sorted(found, reverse=True):
-        with suppress(OSError, ValueError, MaterializeError):
-            manifest = Manifest.from_json(json.loads(path.read_bytes()))
-            if manifest.plan.asset.name == asset and all(_place(file, root).is_file() for file in manifest.files):
-                return manifest
+        with suppress(OSError, ValueError):
+            try:
+                manifest = opened(json.loads(path.read_bytes()), signer, asset)
+                if manifest.plan.asset.name == asset and all(_place(file, root).is_file() for file in manifest.files):
+                    return manifest
+            except MaterializeError as error:
+                refused = refused or error
+    if refused:
+        raise refused
     return None
 
 

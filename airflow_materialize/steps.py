@@ -90,6 +90,7 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
             rows=file.rows if file else 0,
             bytes=file.size if file else 0,
             seconds=result.seconds,
+            peak_memory_bytes=result.peak_bytes,
             reads=words.reads,
             metadata=words.metadata,
             materialized=words.materialized,
@@ -97,7 +98,7 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
         )
         manifest = Manifest(plan=plan, report=report, attempt=attempt, files=(file,) if file else ())
         if file:
-            write_manifest(staged, manifest)
+            write_manifest(staged, manifest, workplace.signer)
         return manifest
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_materialize.signing import Signer
+
 if TYPE_CHECKING:
     from airflow_materialize.settings import Settings
 
@@ -20,17 +22,24 @@ class Workplace:
         pipeline: The pipeline's folder, relative to `root`.
         settings: Where environments and staged files are kept.
         connections: URLs that stand in for connection ids.
+        secret: What manifests are signed with; where it is empty, a key that is made beside the staged files.
     """
 
     root: Path
     pipeline: str
     settings: Settings
     connections: Mapping[str, str] = field(default_factory=dict)
+    secret: bytes = field(default=b"", repr=False)
 
     @property
     def folder(self) -> Path:
         """The pipeline's folder: the working directory of its assets."""
         return self.root / self.pipeline
+
+    @property
+    def signer(self) -> Signer:
+        """Who signs what `run` hands to `load`."""
+        return Signer("manifest", self.settings.staged_files, self.secret)
 
     @property
     def top(self) -> Path:

@@ -31,7 +31,7 @@ class StepError(BaseException):
         cause: The exception of user code in one line, or what else ended its process.
         traceback: The frames of the asset's own files.
         output: The last lines that the asset printed and logged.
-        peak_bytes: The peak memory of its process.
+        peak_memory_bytes: The peak memory of its process.
         environment: The file that lists what is installed in its environment.
     """
 
@@ -46,7 +46,7 @@ class StepError(BaseException):
         self.cause: str = error.ending.cause or error.message
         self.traceback: str = error.ending.traceback
         self.output: tuple[str, ...] = error.ending.output
-        self.peak_bytes: int = error.ending.peak_bytes
+        self.peak_memory_bytes: int = error.ending.peak_memory_bytes
         self.environment: str = error.ending.environment
 
 

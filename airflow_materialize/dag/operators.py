@@ -96,11 +96,11 @@ class Step(BaseOperator):
 
     def workplace(self) -> Workplace:
         """Return where the pipeline's files are and where its products go."""
-        from airflow_materialize.connections import airflow_option
+        from airflow_materialize.connections import airflow_option, signing_key
         from airflow_materialize.settings import read_settings
         from airflow_materialize.workplace import Workplace
 
-        return Workplace(self.root, self.pipeline.path, read_settings(airflow_option))
+        return Workplace(self.root, self.pipeline.path, read_settings(airflow_option), secret=signing_key())
 
     def sibling(self, step: str) -> str:
         """Return the id of another step of the same asset."""
@@ -114,16 +114,16 @@ class Step(BaseOperator):
         """Return what `run` handed over in this DAG run.
 
         Raises:
-            MaterializeError: There is none, or it is that of another asset or run.
+            MaterializeError: There is none, it is not the one that `run` made, or it is that of another asset or run.
         """
-        from airflow_materialize.staged_file import Manifest
+        from airflow_materialize.manifest import opened
 
         name = self.parsed.name
         handed = self.handed(context, "run")
         hint = f"clear the task {self.sibling('run')} too"
         if handed is None:
             raise MaterializeError(f"{name}: `run` has handed nothing over in this DAG run", hint=hint, unchanged=name)
-        manifest = Manifest.from_json(handed)
+        manifest = opened(handed, self.workplace().signer, name)
         plan, dag_run = manifest.plan, context["dag_run"]
         if (plan.asset.name, plan.dag_id, plan.run_id) != (name, dag_run.dag_id, dag_run.run_id):
             raise MaterializeError(

@@ -51,6 +51,7 @@ class MaterializeOperator(Step):
         from airflow_materialize.dag.log_groups import GroupedLog
         from airflow_materialize.dag.trigger import trigger_of
         from airflow_materialize.execution.containment import Child
+        from airflow_materialize.manifest import signed
         from airflow_materialize.plan.planning import plan_run
         from airflow_materialize.plan.upstream import follow
         from airflow_materialize.steps import run_step, skipped
@@ -95,7 +96,7 @@ class MaterializeOperator(Step):
         phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in manifest.report.seconds.items())
         self.log.info("%s: %s (%s)", parsed.name, manifest.report, phases)
         self.report = manifest.report.to_json()
-        return manifest.to_json()
+        return signed(manifest, workplace.signer)
 
     def skip(self) -> NoReturn:
         """End this step as skipped, and with it the others of this asset. What depends on the asset runs."""
@@ -109,8 +110,10 @@ class MaterializeOperator(Step):
         """End this step as skipped by user code, and leave a report by which what follows decides."""
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
+        from airflow_materialize.manifest import signed
+
         self.report = manifest.report.to_json()
-        context["ti"].xcom_push(key="return_value", value=manifest.to_json())
+        context["ti"].xcom_push(key="return_value", value=signed(manifest, self.workplace().signer))
         raise AirflowSkipException(f"{self.parsed.name} is {manifest.report.skip}")
 
     def refuse_lonely_folder(self, workplace: Workplace) -> None:

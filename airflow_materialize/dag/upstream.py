@@ -34,7 +34,7 @@ def skips(step: Step, context: Context) -> dict[str, Skip | None]:
     dag_run, task = context["dag_run"], context["ti"]
     found = task.get_task_states(dag_id=dag_run.dag_id, task_ids=list(waited.values()), run_ids=[dag_run.run_id])
     states = found.get(dag_run.run_id, {})
-    said = {name: _said(name, context) for name, gate_id in waited.items() if states.get(gate_id) == "skipped"}
+    said = {name: _said(name, step, context) for name, gate_id in waited.items() if states.get(gate_id) == "skipped"}
     return dict.fromkeys(depends) | {name: words.run.skip for name, words in said.items() if words}
 
 
@@ -47,17 +47,17 @@ def upstream_of(step: Step, context: Context) -> Upstream:
     """
     graph = AssetGraph.of(step.pipeline.assets)
     names = graph.upstream(step.parsed.name)
-    return Upstream(names, frozenset(graph.depends), lambda name: _said(name, context))
+    return Upstream(names, frozenset(graph.depends), lambda name: _said(name, step, context))
 
 
-def _said(name: str, context: Context) -> Said | None:
+def _said(name: str, step: Step, context: Context) -> Said | None:
     """Return what the steps of another asset left in this DAG run; None where `run` has left nothing."""
-    from airflow_materialize.manifest import Manifest
+    from airflow_materialize.manifest import opened
 
     pull: Any = context["ti"].xcom_pull
     handed = pull(task_ids=f"{group_id(name)}.run")
     if handed is None:
         return None
-    manifest = Manifest.from_json(handed)
+    manifest = opened(handed, step.workplace().signer, name)
     load = pull(task_ids=f"{group_id(name)}.load") if manifest.plan.asset.is_table else None
     return Said(manifest.report, LoadReport.from_json(load) if load else None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import secrets
 import sys
 import tempfile
 import time
@@ -19,11 +18,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from airflow_materialize import __version__
 from airflow_materialize.definition.parsed import ParsedPipeline
+from airflow_materialize.signing import KEY, own_key
 
 _KEPT = 7 * 24 * 3600.0
 _DAY = 24 * 3600.0
 _MAC = 64
-_KEY = ".key"
 _MODULES = Path(__file__).parent
 
 
@@ -71,22 +70,12 @@ class ParseCache:
             self._prune()
 
     def _key(self) -> bytes:
-        file = self.folder / _KEY
-        if self.secret:
-            return self.secret
-        if not file.exists():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".") as made:  # Which only its owner may read.
-                made.write(secrets.token_bytes(32))
-                made.flush()
-                with suppress(FileExistsError):
-                    file.hardlink_to(made.name)
-        return file.read_bytes()
+        return self.secret or own_key(self.folder)
 
     def _prune(self) -> None:
         before = time.time() - _KEPT
         for entry in os.scandir(self.folder):
-            if entry.name != _KEY and entry.stat().st_mtime < before:
+            if entry.name != KEY and entry.stat().st_mtime < before:
                 with suppress(FileNotFoundError):
                     os.unlink(entry.path)  # noqa: PTH108  # One call for each of many files.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 
@@ -221,6 +222,29 @@ def test_a_load_that_failed_loads_its_kept_file_when_it_is_cleared_alone(deploym
     report = deployment.airflow.xcom("clearing", run, "clearing__late.load")
     assert (report["outcome"], report["rows_inserted"]) == ("loaded", 3)
     assert "user code ran" not in deployment.airflow.log("clearing", run, "clearing__late.load", 2)
+
+
+def test_a_manifest_and_a_file_of_another_hand_are_refused(deployment):
+    deployment.unpause("clearing")
+    run = deployment.trigger("clearing", "2026-03-06")
+    assert deployment.finished("clearing", run)["clearing__judged.load"] == "success"
+    before = deployment.rows("SELECT * FROM clearing.judged ORDER BY ALL")
+
+    manifest = deployment.airflow.xcom("clearing", run, "clearing__judged.run")
+    forged = b"what nobody examined"
+    (file,) = manifest["files"]
+    path = deployment.airflow.home / "materialize" / "staged" / file["path"]
+    path.write_bytes(forged)
+    file |= {"size": len(forged), "sha256": hashlib.sha256(forged).hexdigest()}
+    manifest["report"]["bytes"] = len(forged)
+    entry = f"dags/clearing/dagRuns/{run}/taskInstances/clearing__judged.run/xcomEntries/return_value"
+    deployment.airflow.api("PATCH", entry, {"value": manifest})
+
+    deployment.clear("clearing", run, "clearing__judged.load")
+    assert deployment.finished("clearing", run)["clearing__judged.load"] == "failed"
+    text = deployment.airflow.log("clearing", run, "clearing__judged.load", 2)
+    assert "clearing.judged: the manifest of its step run bears another signature" in text
+    assert deployment.rows("SELECT * FROM clearing.judged ORDER BY ALL") == before
 
 
 def test_no_secret_of_the_platform_stands_in_anything_that_was_written(deployment):

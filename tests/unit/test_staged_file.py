@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -12,8 +13,10 @@ import pytest
 from airflow_materialize.arrow_file import examine
 from airflow_materialize.definition.asset import Asset
 from airflow_materialize.errors import MaterializeError
+from airflow_materialize.manifest import signed
 from airflow_materialize.plan.run_plan import RunPlan
 from airflow_materialize.report import RunReport
+from airflow_materialize.signing import Signer
 from airflow_materialize.staged_file import (
     Manifest,
     StagedFile,
@@ -51,6 +54,11 @@ def plan_of(name="raw.orders", run_id="manual__1"):
 @pytest.fixture(name="plan")
 def _plan():
     return plan_of()
+
+
+@pytest.fixture
+def signer(tmp_path):
+    return Signer("manifest", tmp_path, b"a secret of this Airflow")
 
 
 def write(path, table=TABLE):
@@ -312,7 +320,7 @@ def set_in(data, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "problem"),
     [
-        (["version"], 1, "The manifest has version 1, and this worker reads version 2"),
+        (["version"], 2, "The manifest has version 2, and this worker reads version 3"),
         (["version"], True, "The manifest has version True"),
         (["plan"], None, "manifest.plan is None, not an object"),
         (["plan", "version"], 99, "The run plan has version 99"),
@@ -328,6 +336,7 @@ def set_in(data, path, value):
         (["report", "metadata"], {"a": "x" * 20_000}, "report.metadata is {'a': 'xx"),
         (["report", "metadata"], ["a"], "not small metadata"),
         (["report", "materialized"], "yes", "report.materialized is 'yes', not true, false or null"),
+        (["report", "peak_memory_bytes"], -1, "report.peak_memory_bytes is -1, not a whole number from 0 on"),
         (["report", "skip"], "soft", "report.skip is 'soft', not an object or null"),
         (["report", "skip"], {"mode": ["soft"], "reason": "x", "after": ""}, "report.skip.mode is ['soft']"),
         (["report", "skip"], {"mode": "soft", "reason": "x", "after": ""}, "its report says data, 3 rows"),
@@ -359,24 +368,63 @@ def test_what_is_no_manifest_is_named(data):
         Manifest.from_json(data)
 
 
-def test_the_newest_manifest_whose_file_is_there_is_found(tmp_path):
-    assert newest_manifest(tmp_path, "raw.orders") is None
+def test_the_newest_manifest_whose_file_is_there_is_found(tmp_path, signer):
+    assert newest_manifest(tmp_path, "raw.orders", signer) is None
     for age, run_id in ((30, "a"), (20, "b"), (10, "c")):
         plan = plan_of(run_id=run_id)
         file = stage(tmp_path, plan)
-        write_manifest(tmp_path, manifest_of(plan, file))
+        write_manifest(tmp_path, manifest_of(plan, file), signer)
         path = (tmp_path / file.path).with_suffix(".json")
         os.utime(path, (time.time() - age,) * 2)
     (tmp_path / file.path).unlink()
     (path.parent / "2.json").write_text("{")
 
-    assert newest_manifest(tmp_path, "raw.orders").plan.run_id == "b"
-    assert newest_manifest(tmp_path, "raw.other") is None
+    assert newest_manifest(tmp_path, "raw.orders", signer).plan.run_id == "b"
+    assert newest_manifest(tmp_path, "raw.other", signer) is None
 
 
-def test_a_discarded_file_is_gone_with_its_manifest_also_twice(tmp_path, plan):
+def test_a_manifest_beside_a_file_that_another_hand_wrote_is_refused(tmp_path, plan, signer):
+    """Whoever can write into the folder can put any file there, and name its right sum."""
     file = stage(tmp_path, plan)
-    write_manifest(tmp_path, manifest_of(plan, file))
+    write_manifest(tmp_path, manifest_of(plan, file), signer)
+    path = (tmp_path / file.path).with_suffix(".json")
+    rewritten(tmp_path / file.path, b"no Arrow at all")
+    forged = json.loads(path.read_text())
+    forged["files"][0]["sha256"] = hashlib.sha256(b"no Arrow at all").hexdigest()
+    path.write_text(json.dumps(forged))
+
+    with pytest.raises(MaterializeError) as caught:
+        newest_manifest(tmp_path, "raw.orders", signer)
+    assert str(caught.value) == (
+        "raw.orders: the manifest of its step run bears another signature: "
+        "it was changed, or made where the key is another\n"
+        "Hint: clear the step run to make a new one; workers on several machines need the same [core] fernet_key\n"
+        "Nothing was changed in raw.orders."
+    )
+
+
+def test_without_a_secret_the_key_lies_beside_the_files_for_the_workers_eyes_alone(tmp_path, plan):
+    file = stage(tmp_path, plan)
+    write_manifest(tmp_path, manifest_of(plan, file), Signer("manifest", tmp_path))
+
+    assert stat.S_IMODE((tmp_path / ".key").stat().st_mode) == 0o600
+    assert newest_manifest(tmp_path, "raw.orders", Signer("manifest", tmp_path)) is not None
+
+
+def test_a_key_that_cannot_be_made_names_what_to_set(tmp_path, plan):
+    (tmp_path / "file").touch()
+    with pytest.raises(MaterializeError) as caught:
+        signed(manifest_of(plan, stage(tmp_path, plan)), Signer("manifest", tmp_path / "file"))
+    assert str(caught.value) == (
+        f"raw.orders: the key for manifests in {tmp_path}/file cannot be made or read: File exists\n"
+        "Hint: set [core] fernet_key, or let the worker write the folder of [materialize] staged_files\n"
+        "Nothing was changed in raw.orders."
+    )
+
+
+def test_a_discarded_file_is_gone_with_its_manifest_also_twice(tmp_path, plan, signer):
+    file = stage(tmp_path, plan)
+    write_manifest(tmp_path, manifest_of(plan, file), signer)
     for _ in range(2):
         discard(tmp_path, file)
 
@@ -400,11 +448,11 @@ def test_what_a_failed_attempt_left_is_discarded_and_the_rest_stays(tmp_path, pl
     assert sorted(path.name for path in part.parent.iterdir()) == ["1.arrow", "1.part.x", "11.part"]
 
 
-def test_pruning_removes_what_expired_of_this_asset_alone(tmp_path, plan):
+def test_pruning_removes_what_expired_of_this_asset_alone(tmp_path, plan, signer):
     old_run, new_run, other = plan_of(run_id="old"), plan_of(run_id="new"), plan_of("raw.other", "old")
     for each in (plan, old_run, other):
         file = stage(tmp_path, each)
-        write_manifest(tmp_path, manifest_of(each, file))
+        write_manifest(tmp_path, manifest_of(each, file), signer)
         (tmp_path / folder_of(each) / "9.part.0").touch()
         for path in (tmp_path / folder_of(each)).iterdir():
             os.utime(path, (time.time() - 8 * 86_400,) * 2)

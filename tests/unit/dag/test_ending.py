@@ -40,7 +40,7 @@ def test_a_callback_finds_in_fields_what_the_error_says():
     assert str(told) == str(failed)
     assert (told.error, told.phase, told.hint, told.unchanged) == (failed, "import", "set X", "raw.orders")
     assert (told.cause, told.traceback, told.output) == ("KeyError: 'X'", "Traceback …", ("reading",))
-    assert (told.peak_bytes, told.environment) == (42, "/envs/1/requirements.lock")
+    assert (told.peak_memory_bytes, told.environment) == (42, "/envs/1/requirements.lock")
 
 
 def test_an_error_of_a_header_has_its_problems_and_is_final():

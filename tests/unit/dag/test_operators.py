@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +9,9 @@ import pytest
 from airflow_materialize import AssetError, MaterializeError, asset_dags
 from airflow_materialize.dag.operators import _tries_before
 from airflow_materialize.errors import TransientError
+from airflow_materialize.manifest import Manifest, signed
+from airflow_materialize.plan.run_plan import RunPlan
+from airflow_materialize.report import RunReport
 
 HEADER = '"""@bruin\nname: raw.orders\nconnection: warehouse\nmaterialization: {type: table}\n@bruin"""\n'
 PICKY = HEADER.replace('@bruin"', 'retries: {max: 2, on: [TimeoutError]}\n@bruin"')
@@ -78,3 +82,46 @@ def test_tries_are_counted_from_the_last_clear(try_number, max_tries, before):
     task = SimpleNamespace(retries=2)
     context = {"ti": SimpleNamespace(try_number=try_number, max_tries=max_tries), "task": task}
     assert _tries_before(context) == before
+
+
+def signed_manifest(task, workplace):
+    """What `run` of this task leaves in its XCom."""
+    plan = RunPlan(
+        asset=task.parsed.asset,
+        pipeline="shop",
+        source="shop/orders.py",
+        source_hash="0" * 64,
+        dag_id="shop",
+        run_id="manual__1",
+        run_type="manual",
+        interval=None,
+        full_refresh=False,
+        strategy="create+replace",
+        connection="warehouse",
+    )
+    return json.loads(json.dumps(signed(Manifest(plan, RunReport("raw.orders", "no_data"), "1"), workplace.signer)))
+
+
+@pytest.mark.parametrize("key", ["5wzPvsXnKzPDVCDKyVJQkD8B2Hl3FYpzBVPnDYmZAlI=", ""])
+def test_what_another_hand_wrote_into_the_xcom_of_run_is_not_believed(run, key, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", key)
+    monkeypatch.setenv("AIRFLOW__MATERIALIZE__STAGED_FILES", str(tmp_path / "staged"))
+    load = run.dag.get_task("raw__orders.load")
+    made = signed_manifest(run, run.workplace())
+    context = {
+        "ti": SimpleNamespace(xcom_pull=lambda task_ids: made),
+        "dag_run": SimpleNamespace(dag_id="shop", run_id="manual__1"),
+    }
+    assert load.manifest(context).plan.run_id == "manual__1"
+
+    # The header's own SQL is part of the plan, so this would run in the warehouse.
+    made["plan"]["asset"]["hooks"] = {"pre": [{"query": "DROP TABLE raw.customers"}]}
+    with pytest.raises(MaterializeError) as raised:
+        load.manifest(context)
+    assert str(raised.value) == (
+        "raw.orders: the manifest of its step run bears another signature: "
+        "it was changed, or made where the key is another\n"
+        "Hint: clear the step run to make a new one; workers on several machines need the same [core] fernet_key\n"
+        "Nothing was changed in raw.orders."
+    )
+    assert (tmp_path / "staged" / ".key").exists() is not bool(key)

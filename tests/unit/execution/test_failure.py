@@ -159,6 +159,6 @@ def test_an_error_has_in_fields_what_it_says(run, plain_environment):
     assert error.ending.cause == "ValueError: invalid literal for int() with base 10: 'x'"
     assert error.ending.traceback.startswith("Traceback (most recent call last):\n")
     assert error.ending.output == ("reading",)
-    assert error.ending.peak_bytes == result.peak_bytes > 1e6
+    assert error.ending.peak_memory_bytes == result.peak_bytes > 1e6
     assert error.ending.environment == str(lock)
     assert f" MB. Its environment is locked in {lock}.\nNothing was changed" in str(error)

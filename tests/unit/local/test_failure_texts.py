@@ -94,7 +94,7 @@ def test_each_failure_has_one_text_with_phase_cause_and_way_out(case, failure, t
     # What callbacks find in fields is what the text says.
     assert error.ending.cause.removeprefix("it ") in str(error)
     if error.phase != "environment":
-        assert error.ending.peak_bytes > 1e6
+        assert error.ending.peak_memory_bytes > 1e6
         assert error.ending.environment in str(error)
         assert Path(error.ending.environment).is_file()
         assert all(f"\n  {line}\n" in str(error) for line in error.ending.output)

@@ -158,3 +158,14 @@ def test_modules_beside_the_asset_in_its_pipeline_and_in_the_repository_can_be_i
     shop.run()
     assert shop.rows("SELECT * FROM sums") == [(6,)]
     assert not list(shop.folder.rglob("__pycache__"))
+
+
+def test_the_report_of_a_run_has_the_peak_memory_of_user_code_in_words_and_in_json(shop):
+    shop.write("large", "def materialize():\n    held = b'x' * 200_000_000\n    return [{'size': len(held)}]\n")
+    shop.write("small", "print('done')\n", header="name: small\n")
+    result = shop.run()
+    large, small = result.assets["large"].run, result.assets["small"].run
+    assert large.to_json()["peak_memory_bytes"] == large.peak_memory_bytes > 200_000_000
+    assert str(large) == f"1 rows staged, 0.0 MB, peak memory {large.peak_memory_bytes / 1e6:,.0f} MB"
+    assert 1_000_000 < small.peak_memory_bytes < 200_000_000
+    assert str(small) == f"done, peak memory {small.peak_memory_bytes / 1e6:,.0f} MB"
