@@ -90,6 +90,8 @@ def _polars(frame: Any) -> Iterator[pa.RecordBatch]:
         # Arrow would get the addresses of the objects as bytes.
         if str(kind).startswith("Object"):
             raise ResultError("polars' type Object has no column in a table", column=name, hint="convert it to text")
+        if str(kind) in {"Int128", "UInt128"}:
+            frame = frame.with_columns(_as_decimals(frame[name]))
     for start in range(0, max(frame.height, 1), _POLARS_CHUNK_ROWS):
         part = frame.slice(start, _POLARS_CHUNK_ROWS)
         try:
@@ -97,6 +99,15 @@ def _polars(frame: Any) -> Iterator[pa.RecordBatch]:
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise ResultError("polars cannot hand the frame to Arrow", detail=str(error)) from error
         yield from table.to_batches() or [_no_rows(table.schema)]
+
+
+def _as_decimals(column: Any) -> Any:
+    """Return whole numbers of 128 bits, which Arrow does not know, as decimals of 38 digits."""
+    largest = max((abs(end) for end in (column.min(), column.max()) if end is not None), default=0)
+    if largest >= 10**38:
+        hint = "return it as text"
+        raise ResultError("a whole number needs more than 38 digits", column=column.name, value=largest, hint=hint)
+    return column.cast(sys.modules["polars"].Decimal(38, 0))
 
 
 @adapter(lambda value: hasattr(value, "__arrow_c_stream__") and not isinstance(value, type))
@@ -115,8 +126,12 @@ def _import_stream(value: Any) -> Any:
     return pa.table(value).to_reader()
 
 
-def to_batches(result: Any) -> Iterator[pa.RecordBatch]:
+def to_batches(result: Any, json: frozenset[str] = frozenset()) -> Iterator[pa.RecordBatch]:
     """Yield what `materialize()` returned as batches of any size; none at all where there is no data.
+
+    Args:
+        result: It.
+        json: The columns whose Python values become JSON texts.
 
     Raises:
         ResultError: The value is of a kind that makes no table, or its data do not.
@@ -124,9 +139,9 @@ def to_batches(result: Any) -> Iterator[pa.RecordBatch]:
     if result is None:
         return
     if isinstance(result, dict):
-        yield from _checked(_dict_of_columns(result))
+        yield from _checked(_dict_of_columns(result, json))
         return
-    frames = frames_of(result)
+    frames = frames_of(result, json)
     if frames is not None:
         yield from _checked(frames)
         return
@@ -134,17 +149,22 @@ def to_batches(result: Any) -> Iterator[pa.RecordBatch]:
         raise _unaccepted(result, ", which is one row", "return a list of rows: [row]")
     if not is_iterable(result):
         raise _unaccepted(result)
-    pages = Pages()
+    pages = Pages(json)
     for item in result:
         yield from pages.add(item)
     yield from pages.finish()
 
 
 class Pages:
-    """Takes what an iterator gives, item by item: rows, lists of rows and frames, mixed."""
+    """Takes what an iterator gives, item by item: rows, lists of rows and frames, mixed.
 
-    def __init__(self) -> None:
-        self._buffer = RowBuffer()
+    Args:
+        json: The columns whose Python values become JSON texts.
+    """
+
+    def __init__(self, json: frozenset[str] = frozenset()) -> None:
+        self._json = json
+        self._buffer = RowBuffer(json)
         self._rows = 0
         self._items = 0
 
@@ -162,7 +182,7 @@ class Pages:
 
     def _add(self, item: Any) -> Iterator[pa.RecordBatch]:
         row = item if type(item) is dict else None
-        frames = None if row is not None else frames_of(item)
+        frames = None if row is not None else frames_of(item, self._json)
         if frames is not None:
             yield from self._add_frames(frames)
             return
@@ -199,8 +219,10 @@ class Pages:
         return batch
 
 
-def frames_of(value: Any) -> Iterable[pa.RecordBatch] | None:
+def frames_of(value: Any, json: frozenset[str] = frozenset()) -> Iterable[pa.RecordBatch] | None:
     """Return the batches of one frame, or None where no adapter accepts the value."""
+    if json and _is("pandas", "DataFrame")(value):
+        return frame_to_batches(value, json)
     convert = next((convert for accepts, convert in _ADAPTERS if accepts(value)), None)
     return None if convert is None or _is_column(value) else convert(value)
 
@@ -221,16 +243,16 @@ def _is_column(value: Any) -> bool:
 _COLUMNS = (("pandas", "Series"), ("pandas", "Index"), ("polars", "Series"), ("numpy", "ndarray"))
 
 
-def _dict_of_columns(result: dict[Any, Any]) -> Iterator[pa.RecordBatch]:
+def _dict_of_columns(result: dict[Any, Any], json: frozenset[str]) -> Iterator[pa.RecordBatch]:
     if not result:
         raise ResultError("the dict of columns is empty", hint="return None where there is no data")
-    columns = {name: _column(name, values) for name, values in result.items()}
-    yield from columns_to_batches(columns)
+    columns = {name: _column(name, values, json) for name, values in result.items()}
+    yield from columns_to_batches(columns, json)
 
 
-def _column(name: Any, values: Any) -> Any:
+def _column(name: Any, values: Any, json: frozenset[str]) -> Any:
     if _is("pandas", "Series")(values) or _is("pandas", "Index")(values):
-        return series_to_array(values, str(name))
+        return series_to_array(values, str(name), json)
     if _is("polars", "Series")(values):
         return values.to_arrow()
     if isinstance(values, (list, tuple, pa.Array, pa.ChunkedArray)) or _is("numpy", "ndarray")(values):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from airflow_materialize.child.errors import ONE_TYPE, ResultError, type_name
+from airflow_materialize.child.errors import ANY_SHAPE, ONE_TYPE, ResultError, type_name
 from airflow_materialize.child.values import PLAIN, has_nanoseconds, plain
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def _mixed(values: list[Any], column: str) -> ResultError:
         other = next((other for other in seen if {family, other} not in ({family}, *_TOGETHER)), None)
         if other is not None:
             problem = f"{family.__name__} after {other.__name__}: one column has one type"
-            return ResultError(problem, column=column, row=row, value=value, hint=ONE_TYPE)
+            hint = ANY_SHAPE if "." in column or {family, other} & {dict, list} else ONE_TYPE
+            return ResultError(problem, column=column, row=row, value=value, hint=hint)
         seen.add(family)
     raise AssertionError("the values are not mixed")
 
@@ -224,9 +225,8 @@ def _structs(values: list[Any], column: str) -> pa.Array:
                 raise ResultError(problem, column=column, row=row, value=name)
             names.setdefault(name)
     if not names:
-        row = next(row for row, value in enumerate(values) if value is not None)
-        problem = "the dict is empty, and a type without fields has no column"
-        raise ResultError(problem, column=column, row=row, hint="return None, or the dict as JSON text")
+        # Later rows may have fields.
+        return pa.array(values, pa.struct([]))
     children = [
         build_array([None if value is None else value.get(name) for value in values], f"{column}.{name}")
         for name in names

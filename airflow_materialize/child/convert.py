@@ -77,11 +77,28 @@ def _plain_nested(kind: pa.DataType, column: str) -> pa.DataType:
 
 def _plain_struct(kind: pa.DataType, column: str) -> pa.DataType:
     fields = [kind.field(index) for index in range(kind.num_fields)]
-    if not fields:
-        raise ResultError("a struct without fields has no column in a table", column=column)
     if len({field.name for field in fields}) < len(fields):
         raise ResultError("two fields of a struct have the same name", column=column)
     return pa.struct([pa.field(field.name, plain_type(field.type, f"{column}.{field.name}")) for field in fields])
+
+
+def check_fields(schema: pa.Schema) -> None:
+    """Raise ResultError where a struct has no fields. Until the last row is there, one may still come."""
+    for field in schema:
+        _check_fields(field.type, field.name)
+
+
+def _check_fields(kind: pa.DataType, column: str) -> None:
+    if types.is_struct(kind):
+        if not kind.num_fields:
+            hint = "return None, or the dict as JSON text; or let `enforce_schema` and `type: json` hold it as JSON"
+            raise ResultError("every dict is empty, and a type without fields has no column", column=column, hint=hint)
+        for index in range(kind.num_fields):
+            _check_fields(kind.field(index).type, f"{column}.{kind.field(index).name}")
+    elif types.is_map(kind):
+        _check_fields(kind.item_type, column)
+    elif types.is_list(kind) or types.is_large_list(kind):
+        _check_fields(kind.value_type, column)
 
 
 def _plain_scalar(kind: pa.DataType, column: str) -> pa.DataType:

@@ -12,6 +12,7 @@ _SHOWN = 80
 
 ONE_TYPE = "convert the column to one type, as with str()"
 ONE_NAME = "rename one of them"
+ANY_SHAPE = "`type: json` at the column, with `enforce_schema: true`, keeps nested values of any shape"
 
 
 class ResultError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.child.declared import DeclaredIntegers
+from airflow_materialize.child.json_texts import DeclaredJson
 from airflow_materialize.child.masks import Masks
 from airflow_materialize.child.renames import Renames
 
@@ -25,8 +26,14 @@ class Intake:
     def __init__(self, columns: list[dict[str, Any]], writer: StagedWriter) -> None:
         self._renames = Renames(columns)
         self._integers = DeclaredIntegers(columns)
+        self._json = DeclaredJson(columns)
         self._masks = Masks(columns)
         self._writer = writer
+
+    @property
+    def json(self) -> frozenset[str]:
+        """The columns of the result that become JSON texts."""
+        return self._json.names
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take the next rows.
@@ -35,7 +42,7 @@ class Intake:
             ResultError: The rows are not what the header says, or do not go with those before them.
             WriteError: The staged file cannot be written.
         """
-        batch = self._renames.apply(batch)
+        batch = self._json.apply(self._renames.apply(batch))
         self._integers.check(batch)
         for masked in self._masks.apply(batch):
             self._writer.add(masked)

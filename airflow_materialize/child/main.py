@@ -32,12 +32,10 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
-    import pyarrow as pa
-
+    from airflow_materialize.child.intake import Intake
     from airflow_materialize.child.writer import Staged, StagedWriter
     from airflow_materialize.sdk.outcome import Result
 
@@ -214,11 +212,11 @@ def stage(returned: Any, writer: StagedWriter, spec: Spec, reporter: Reporter) -
     if inspect.isawaitable(frame) or hasattr(frame, "__aiter__"):
         import asyncio
 
-        results += asyncio.run(_stage_async(frame, intake.add))
+        results += asyncio.run(_stage_async(frame, intake))
     else:
         if not hasattr(frame, "__next__"):
             reporter.enter("write")
-        for batch in to_batches(frame):
+        for batch in to_batches(frame, intake.json):
             intake.add(batch)
     said = {name: value for result in results for name, value in result.said().items()}
     if reporter.phase != "write":
@@ -233,7 +231,7 @@ def _unwrapped(returned: Any) -> tuple[Any, list[Result]]:
     return (returned.frame, [returned]) if isinstance(returned, Result) else (returned, [])
 
 
-async def _stage_async(frame: Any, add: Callable[[pa.RecordBatch], None]) -> list[Result]:
+async def _stage_async(frame: Any, intake: Intake) -> list[Result]:
     import inspect
 
     from airflow_materialize.child.adapters import Pages, to_batches
@@ -243,15 +241,15 @@ async def _stage_async(frame: Any, add: Callable[[pa.RecordBatch], None]) -> lis
         frame, found = _unwrapped(await frame)
         results += found
     if not hasattr(frame, "__aiter__"):
-        for batch in to_batches(frame):
-            add(batch)
+        for batch in to_batches(frame, intake.json):
+            intake.add(batch)
         return results
-    pages = Pages()
+    pages = Pages(intake.json)
     async for item in frame:
         for batch in pages.add(item):
-            add(batch)
+            intake.add(batch)
     for batch in pages.finish():
-        add(batch)
+        intake.add(batch)
     return results
 
 

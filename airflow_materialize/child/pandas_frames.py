@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from airflow_materialize.child.columns import build_array
 from airflow_materialize.child.errors import ONE_NAME, ResultError, short, type_name
+from airflow_materialize.child.json_texts import json_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ _FAILURES = (pa.ArrowException, ValueError, TypeError, OverflowError)
 _log = logging.getLogger("asset")
 
 
-def frame_to_batches(frame: Any) -> Iterator[pa.RecordBatch]:
+def frame_to_batches(frame: Any, json: frozenset[str] = frozenset()) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a pandas frame, one batch at least. NaN means null.
 
     A named index becomes columns in front of the others. One without a name is dropped, with a warning where it is
@@ -39,15 +40,28 @@ def frame_to_batches(frame: Any) -> Iterator[pa.RecordBatch]:
     for start in range(0, max(len(frame), 1), _CHUNK_ROWS):
         part = frame.iloc[start : start + _CHUNK_ROWS]
         try:
-            arrays = [_to_array(part.iloc[:, place], name) for place, name in enumerate(names)]
+            arrays = [series_to_array(part.iloc[:, place], name, json) for place, name in enumerate(names)]
         except ResultError as error:
             raise error.after(start) from None
         yield from pa.table(arrays, names=names).to_batches() or [_empty(arrays, names)]
 
 
-def series_to_array(series: Any, name: str) -> Any:
+def series_to_array(series: Any, name: str, json: frozenset[str] = frozenset()) -> Any:
     """Return one pandas column as an array; NaN means null."""
-    return _to_array(series, name)
+    if series.dtype == object:
+        values = series.tolist()
+        return json_array(_without_nan(values), name) if name in json else build_array(values, name, nan_is_null=True)
+    if type(series.dtype).__name__ == "SparseDtype":
+        series = series.sparse.to_dense()
+    try:
+        return pa.array(series, from_pandas=True)
+    except _FAILURES as error:
+        problem = f"pandas' type {series.dtype} has no column in a table"
+        raise ResultError(problem, column=name, detail=str(error), hint="convert it with astype") from None
+
+
+def _without_nan(values: list[Any]) -> list[Any]:
+    return [None if isinstance(value, float) and value != value else value for value in values]  # noqa: PLR0124
 
 
 def _check_labels(labels: list[Any], kind: str) -> None:
@@ -70,16 +84,6 @@ def _with_named_index(frame: Any) -> Any:
     if unnamed:
         frame = frame.reset_index(level=unnamed, drop=True)
     return frame.reset_index()
-
-
-def _to_array(series: Any, name: str) -> Any:
-    if series.dtype == object:
-        return build_array(series.tolist(), name, nan_is_null=True)
-    try:
-        return pa.array(series, from_pandas=True)
-    except _FAILURES as error:
-        problem = f"pandas' type {series.dtype} has no column in a table"
-        raise ResultError(problem, column=name, detail=str(error), hint="convert it with astype") from None
 
 
 def _empty(arrays: list[Any], names: list[str]) -> pa.RecordBatch:

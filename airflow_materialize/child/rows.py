@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from airflow_materialize.child.columns import build_array
 from airflow_materialize.child.errors import ResultError, type_name
+from airflow_materialize.child.json_texts import json_array
 
 CHUNK_ROWS = 65_536
 CHUNK_BYTES = 8 * 1024 * 1024
@@ -23,9 +24,13 @@ class RowBuffer:
     """Collects rows until there are enough for a batch.
 
     Python objects do not tell their size, so the first chunk is small, and what it measured bounds the next.
+
+    Args:
+        json: The columns that become JSON texts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, json: frozenset[str] = frozenset()) -> None:
+        self._json = json
         self._rows: list[dict[Any, Any]] = []
         self._chunk = _FIRST_CHUNK
         self._due = time.monotonic() + TAKE_SECONDS
@@ -41,13 +46,13 @@ class RowBuffer:
         if not self._rows:
             return None
         rows, self._rows = self._rows, []
-        batch = rows_to_batch(rows)
+        batch = rows_to_batch(rows, self._json)
         size = max(batch.nbytes // len(rows), 1)
         self._chunk = max(1, min(CHUNK_ROWS, CHUNK_BYTES // size, self._chunk * _GROWTH))
         return batch
 
 
-def rows_to_batch(rows: list[dict[Any, Any]]) -> pa.RecordBatch:
+def rows_to_batch(rows: list[dict[Any, Any]], json: frozenset[str] = frozenset()) -> pa.RecordBatch:
     """Return the batch of some rows. Its columns are all their keys in order of appearance; a missing key is null.
 
     Raises:
@@ -65,11 +70,11 @@ def rows_to_batch(rows: list[dict[Any, Any]]) -> pa.RecordBatch:
             names.setdefault(name)
     if not names:
         raise ResultError("the row has no columns", row=0)
-    arrays = [build_array([row.get(name) for row in rows], name) for name in names]
+    arrays = [(json_array if name in json else build_array)([row.get(name) for row in rows], name) for name in names]
     return pa.RecordBatch.from_arrays(arrays, names=[str.__str__(name) for name in names])
 
 
-def columns_to_batches(columns: dict[Any, Any]) -> list[pa.RecordBatch]:
+def columns_to_batches(columns: dict[Any, Any], json: frozenset[str] = frozenset()) -> list[pa.RecordBatch]:
     """Return the rows of a dict of columns: lists, tuples or arrays of one length.
 
     Raises:
@@ -82,16 +87,16 @@ def columns_to_batches(columns: dict[Any, Any]) -> list[pa.RecordBatch]:
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
         raise ResultError(f"the columns differ in length: {found}", hint="one value for each row in every column")
-    arrays = {str.__str__(name): _array_of(values, name) for name, values in columns.items()}
+    arrays = {str.__str__(name): _array_of(values, name, json) for name, values in columns.items()}
     table = pa.table(arrays)
     empty = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in table.schema], schema=table.schema)
     return table.to_batches() or [empty]
 
 
-def _array_of(values: Any, name: str) -> Any:
+def _array_of(values: Any, name: str, json: frozenset[str]) -> Any:
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return values
     numpy_type = getattr(values, "dtype", None)
     if numpy_type is not None and values.ndim == 1 and numpy_type.kind in "biufmM":
         return pa.array(values)
-    return build_array(list(values), name)
+    return (json_array if name in json else build_array)(list(values), name)

@@ -20,7 +20,8 @@ class Spec:
         context: `data_interval_start` and `data_interval_end` in ISO 8601, or None; the `partition_key`, or None; the
             header's `parameters`.
         columns: The declared columns: `name`, `type`, `sensitive` where it is true, `source` where the result has
-            another name for it, `mask` as `method` or `method:parameter` where it has one.
+            another name for it, `mask` as `method` or `method:parameter` where it has one, `json` where its values
+            become JSON texts.
         environment: Variables that hold secrets. They come here so that they stand in no process's first environment.
         queries: Where the worker answers `query()`: the `descriptor` of the socket, and the `connections` that it
             answers for, the asset's own first. Empty where it answers none.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyarrow import types
 
-from airflow_materialize.child.errors import ONE_TYPE, ResultError
+from airflow_materialize.child.errors import ANY_SHAPE, ONE_TYPE, ResultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,8 @@ def unify_types(left: pa.DataType, right: pa.DataType, column: str) -> pa.DataTy
             if joined is not None:
                 return joined
             break
-    raise Lossy(f"{right} after {left}: one column has one type", column=column, hint=ONE_TYPE)
+    hint = ANY_SHAPE if "." in column or types.is_nested(left) or types.is_nested(right) else ONE_TYPE
+    raise Lossy(f"{right} after {left}: one column has one type", column=column, hint=hint)
 
 
 def _unify_fields(left: list[pa.Field], right: list[pa.Field], prefix: str) -> list[pa.Field]:

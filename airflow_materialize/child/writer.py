@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from airflow_materialize.child.convert import conform, plain_schema, shown
+from airflow_materialize.child.convert import check_fields, conform, plain_schema, shown
 from airflow_materialize.child.errors import ResultError, WriteError
 from airflow_materialize.child.unify import Lossy, unify
 
@@ -89,6 +89,7 @@ class StagedWriter:
         """Complete the file and return what it holds, or None, and no file, where there was no batch."""
         if self._schema is None:
             return None
+        check_fields(self._schema)
         self._flush()
         if not self._segments:
             self._open_segment()

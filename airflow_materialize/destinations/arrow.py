@@ -130,6 +130,9 @@ def plain(array: pa.Array) -> pa.Array:
 def to_text(array: pa.Array) -> pa.Array:
     """Return decimals and moments as texts: ISO 8601 with a space, `Z` for UTC, one spelling for each moment."""
     texts = array.cast(pa.string())
+    if pa.types.is_decimal(array.type) and pc.any(pc.match_substring(texts, "E")).as_py():
+        # Arrow writes the smallest ones with an exponent.
+        return pa.array([None if value is None else f"{value:f}" for value in array.to_pylist()], pa.string())
     if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
         texts = pc.replace_substring_regex(texts, _WHOLE_MICROSECONDS, r"\1")
     return texts

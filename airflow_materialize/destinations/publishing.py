@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,9 @@ from airflow_materialize.destinations.spelling import Spelling, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_WIDEST = 100
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,15 @@ def unchanged(session: Spelling, publication: Publication, source: str = "source
         left, right = (f"{side}.{session.quote(name)}" for side in ("target", source))
         right = f"({publication.expressions[name]})" if name in publication.expressions else right
         conditions.append(session.unchanged(left, right, kind, collated=name in publication.collated))
-    return " AND ".join(conditions)
+    return _all_of(conditions)
+
+
+def _all_of(conditions: Sequence[str]) -> str:
+    """Return the condition that all of them hold; in groups, as parsers have a limit to how deep it may be."""
+    if len(conditions) <= _WIDEST:
+        return " AND ".join(conditions)
+    groups = [conditions[start : start + _WIDEST] for start in range(0, len(conditions), _WIDEST)]
+    return " AND ".join(f"({' AND '.join(group)})" for group in groups)
 
 
 def changes(session: Spelling, publication: Publication) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_materialize.definition.masks import Mask, rule_problem, split_mask, split_rule
+from airflow_materialize.definition.type_names import is_json_name
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.secrets import Secrets
 from airflow_materialize.plan.run_plan import RunPlan
@@ -54,12 +55,15 @@ def child_spec(
 
 def _columns(plan: RunPlan, secrets: Secrets) -> list[dict[str, Any]]:
     """Return what the child has to know of each column, also of one that has a mask in `parameters` alone."""
+    options = plan.asset.materialization
+    enforced = bool(options and options.enforce_schema)
     columns = {
         column.name: {
             "name": column.name,
             "type": column.type,
             "sensitive": column.sensitive,
             "source": column.source_column,
+            "json": enforced and is_json_name(column.type),
             "mask": _told(split_mask(column.mask, column.name), secrets) if column.mask else "",
         }
         for column in plan.asset.columns

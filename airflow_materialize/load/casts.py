@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_materialize.definition.type_names import base_name, is_json_name, item_type
 from airflow_materialize.destinations.arrow import is_binary, is_json, is_text, is_uuid, plain, to_json_text
 from airflow_materialize.errors import MaterializeError
 
@@ -27,9 +29,14 @@ _NAMES: dict[str, pa.DataType] = {
     name: arrow_type
     for names, arrow_type in (
         ("tinyint, byte", pa.int8()),
-        ("smallint, int2, short, smallserial, serial2", pa.int16()),
+        ("smallint, int2, int16, short, smallserial, serial2", pa.int16()),
         ("int, integer, int4, mediumint, serial, serial4, year", pa.int64()),
-        ("bigint, int8, long, bigserial, serial8, byteint, oid", pa.int64()),
+        ("bigint, int8, int32, int64, long, bigserial, serial8, byteint, oid", pa.int64()),
+        ("utinyint, uint8, tinyint unsigned", pa.uint8()),
+        ("usmallint, uint16, smallint unsigned", pa.uint16()),
+        ("uinteger, uint32, int unsigned, integer unsigned, mediumint unsigned", pa.uint32()),
+        ("ubigint, uint64, bigint unsigned, unsigned big int", pa.uint64()),
+        ("hugeint, int128", pa.decimal128(38, 0)),
         ("float, float4, float8, float16, float64, double, double precision, real", pa.float64()),
         ("binary, varbinary, blob, tinyblob, mediumblob, longblob, bytea, bytes, image, raw, long raw", pa.binary()),
         ("bit, bit varying, varbit", pa.binary()),
@@ -39,6 +46,8 @@ _NAMES: dict[str, pa.DataType] = {
         ("timestamp, datetime, timestamptz, timestamp_tz, timestamp_ltz", pa.timestamp("us", "UTC")),
         ("timestamp with time zone, datetimeoffset", pa.timestamp("us", "UTC")),
         ("timestamp_ntz, timestamp without time zone, datetime2, smalldatetime", pa.timestamp("us")),
+        ("timestamp_s, timestamp_ms, timestamp_us", pa.timestamp("us")),
+        ("timestamp_ns", pa.timestamp("ns")),
         ("interval", pa.duration("us")),
         ("string, char, nchar, varchar, nvarchar, text, tinytext, mediumtext, longtext, ntext, clob", pa.string()),
         ("nclob, character, character varying, bpchar, citext, name, longvarchar, varchar2", pa.string()),
@@ -49,7 +58,6 @@ _NAMES: dict[str, pa.DataType] = {
     for name in names.split(", ")
 }
 _DECIMALS = {"decimal", "numeric", "number", "dec", "money", "smallmoney", "bigdecimal"}
-_JSONS = {"json", "jsonb", "variant", "object", "array", "struct", "map", "record", "super", "hstore", "geometry"}
 
 
 def declared_type(column: Column) -> pa.DataType | None:
@@ -58,7 +66,10 @@ def declared_type(column: Column) -> pa.DataType | None:
     The names are those that Bruin knows for `enforce_schema` (`pkg/python/columns.go`): `int` has 64 bits,
     `timestamp` is a point in time. A decimal without digits has 38, nine of them after the point.
     """
-    name = " ".join(_SIZE.sub(" ", column.type.lower()).split())
+    if item := item_type(column.type):
+        inner = declared_type(column.model_copy(update={"type": item}))
+        return None if inner is None else pa.json_() if is_json(inner) or pa.types.is_nested(inner) else pa.list_(inner)
+    name = base_name(column.type)
     if name in _DECIMALS:
         inline = [int(part) for part in _inline(column) if part.strip().isdigit()]
         precision = inline[0] if inline else column.precision or _MOST_DIGITS
@@ -66,7 +77,7 @@ def declared_type(column: Column) -> pa.DataType | None:
         if scale is None:
             scale = 0 if column.precision else 9
         return pa.decimal128(min(precision, _MOST_DIGITS), min(scale, precision, _MOST_DIGITS))
-    if name in _JSONS or name == "geography":
+    if is_json_name(name):
         return pa.json_()
     return _NAMES.get(name)
 
@@ -116,6 +127,7 @@ def checked_cast(
     at = _first_failure(lambda count: _attempt(array.slice(0, count), target, length) is None, len(array))
     value = "its value (not shown: the column is sensitive)" if secret else _shown(array[at])
     aim = f"a text of at most {length} characters" if length is not None and is_text(array.type) else str(target)
+    aim = "JSON" if is_json(target) else aim
     raise MaterializeError(f"Column {column!r}, row {first_row + at + 1}: {value} ({array.type}) is not exactly {aim}")
 
 
@@ -186,6 +198,10 @@ def _cast(array: pa.Array, target: pa.DataType) -> pa.Array:
     kinds = _kind(array.type), _kind(target)
     if kinds[0] != kinds[1] and kinds not in _CASTS:
         raise ValueError(f"{array.type} is no {target}")
+    if kinds == ("text", "arrow.json"):
+        _check_json(array)
+    if kinds == ("nested", "nested") and _loses_fields(array, target):
+        raise ValueError(f"{target} has fewer fields than {array.type}")
     if kinds[1] in {"text", "arrow.json"} and kinds[0] in {"nested", "arrow.uuid", "arrow.json", "text"}:
         return _texts(array, kinds[0]).cast(getattr(target, "storage_type", target)).cast(target)
     if kinds == ("text", "time"):
@@ -211,6 +227,38 @@ def _texts(array: pa.Array, kind: str) -> pa.Array:
     if kind == "text":
         return array
     return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
+
+
+def _loses_fields(array: pa.Array, target: pa.DataType) -> bool:
+    """Whether a struct has a field with values that the target lacks: Arrow leaves such a field out."""
+    kind = array.type
+    if pa.types.is_struct(kind) and pa.types.is_struct(target):
+        names = {target.field(index).name: target.field(index).type for index in range(target.num_fields)}
+        parts = [(kind.field(index).name, part) for index, part in enumerate(array.flatten())]
+        return any(
+            part.null_count < len(part) if name not in names else _loses_fields(part, names[name])
+            for name, part in parts
+        )
+    if pa.types.is_map(kind) and pa.types.is_map(target):
+        return _loses_fields(array.items, target.item_type)
+    if _is_list(kind) and _is_list(target):
+        return _loses_fields(array.flatten(), target.value_type)
+    return False
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _check_json(texts: pa.Array) -> None:
+    """Raise ValueError where a text is no JSON: not every database looks."""
+    for text in texts.to_pylist():
+        if text is not None:
+            json.loads(text, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _kept(original: pa.Array, cast: pa.Array) -> bool:

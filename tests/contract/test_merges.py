@@ -228,6 +228,15 @@ def test_a_merge_by_several_keys_finds_its_index_whatever_their_order(warehouse,
     assert warehouse.rows(columns="id, b, v") == [(1, "x", 1), (1, "y", 20), (1, "z", 30)]
 
 
+@pytest.mark.parametrize("strategy", ["merge", "scd2_by_column"])
+def test_rows_of_a_thousand_columns_are_compared(warehouse, strategy):
+    values = {f"c{place}": pa.array([place, place], pa.int16()) for place in range(1000)}
+    keys = [{"name": "id", "primary_key": True}]
+    warehouse.load({"id": [1, 2], **values}, strategy, columns=keys)
+    report = warehouse.load({"id": [1, 2], **values, "c999": [999, 0]}, strategy, columns=keys)
+    assert (report.rows_updated, warehouse.rows(columns="c999").count((999,))) == (1, 1 + (strategy != "merge"))
+
+
 def test_the_load_key_names_the_load_that_changed_a_row(warehouse):
     columns = [{"name": "_materialize_load_key", "type": "varchar"}]
     merge(warehouse, {"id": [1, 2], "v": ["a", "b"]}, columns)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from contextlib import suppress
+
 import pyarrow as pa
 import pytest
 
@@ -99,6 +102,37 @@ def test_a_column_widens_where_a_value_needs_it(warehouse):
     assert report.schema_changes[0].lower().startswith("column v changed from int")
 
 
+def nested(warehouse, name="raw.orders"):
+    """The rows of `id` and a nested `v`, without fields that are NULL: only some databases have these in every row."""
+
+    def without_null(value):
+        if isinstance(value, dict):
+            return {key: without_null(item) for key, item in value.items() if item is not None}
+        return [*map(without_null, value)] if isinstance(value, list) else value
+
+    rows = warehouse.rows(name, "id, v")
+    return [(key, without_null(json.loads(value) if isinstance(value, str) else value)) for key, value in rows]
+
+
+@pytest.mark.parametrize("strategy", ["append", "merge", "delete+insert"])
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: [value], lambda value: {"in": [value]}])
+def test_a_field_that_is_new_within_nested_values_arrives(warehouse, strategy, wrap):
+    keys = {"columns": [{"name": "id", "primary_key": True}], "options": {"incremental_key": "id"}}
+    values = [{"a": 1}, {"b": "x", "a": 2}, {"b": "y"}, {"a": 1.5, "c": {"d": [1]}}]
+    for number, value in enumerate(values):
+        warehouse.load(pa.Table.from_pylist([{"id": number, "v": wrap(value)}]), strategy, **keys)
+    assert nested(warehouse) == [(number, wrap(value)) for number, value in enumerate(values)]
+
+
+@pytest.mark.parametrize("mode", ["freeze", "ignore"])
+def test_a_nested_field_without_a_place_is_never_lost(warehouse, mode):
+    warehouse.load(pa.Table.from_pylist([{"id": 1, "v": {"a": 1}}]))
+    expected = [(1, {"a": 1}), (2, {"a": 2, "b": "x"})]
+    with suppress(MaterializeError):
+        warehouse.load(pa.Table.from_pylist([{"id": 2, "v": {"a": 2, "b": "x"}}]), "append", on_schema_change=mode)
+    assert nested(warehouse) in (expected, expected[:1])
+
+
 def test_a_column_does_not_widen_where_that_would_change_a_value(warehouse):
     warehouse.load({"v": [2**53 + 1]}, "append")
     with pytest.raises(MaterializeError) as caught:
@@ -183,6 +217,7 @@ def test_enforce_schema_makes_declared_types_the_tables(warehouse):
     ("decimal(5,2)", [1.25, 1.255], "row 2: 1.255 (double) is not exactly decimal128(5, 2)"),
     ("boolean", [1, 2], "row 2: 2 (int64) is not exactly bool"),
     ("varchar(3)", ["abc", "abcd"], "row 2: 'abcd' (string) is not exactly a text of at most 3 characters"),
+    ("json", ['{"a": [1, null]}', "[NaN]"], "row 2: '[NaN]' (string) is not exactly JSON"),
     ("timestamp", [1, 2], "row 1: 1 (int64) is not exactly timestamp[us, tz=UTC]"),
 ])  # fmt: skip
 def test_what_does_not_parse_is_an_error_with_column_row_and_value(warehouse, kind, values, found):

@@ -183,6 +183,21 @@ def test_a_dict_of_scalars_is_an_error(tmp_path):
     assert "whose value 'id' is of type int, not a column" in problem({"id": 1}, tmp_path)
 
 
+def test_sparse_columns_of_pandas_are_their_values(tmp_path):
+    frame = pd.DataFrame({"a": pd.arrays.SparseArray([0, 0, 1]), "b": pd.arrays.SparseArray([np.nan, 1.5, np.nan])})
+
+    assert staged(frame, tmp_path).to_pydict() == {"a": [0, 0, 1], "b": [None, 1.5, None]}
+
+
+def test_whole_numbers_of_128_bits_of_polars_are_decimals(tmp_path):
+    frame = pl.DataFrame({"a": pl.Series([2**100, None], dtype=pl.Int128), "b": pl.Series([1, 2], dtype=pl.UInt128)})
+
+    assert staged(frame, tmp_path).to_pydict() == {"a": [2**100, None], "b": [1, 2]}
+    assert problem(pl.DataFrame({"a": pl.Series([-(10**38)], dtype=pl.Int128)}), tmp_path) == (
+        f"column 'a': a whole number needs more than 38 digits; the value is {10**38}"
+    )
+
+
 def test_columns_of_different_length_are_an_error(tmp_path):
     assert problem({"a": [1], "b": [1, 2]}, tmp_path) == "the columns differ in length: 'a' 1, 'b' 2"
 
@@ -197,6 +212,20 @@ def test_late_and_missing_keys_become_columns_with_nulls(tmp_path):
     table = staged([{"a": 1}, {"b": 2}, {}], tmp_path)
 
     assert table.to_pylist() == [{"a": 1, "b": None}, {"a": None, "b": 2}, {"a": None, "b": None}]
+
+
+def test_dicts_that_are_empty_at_first_wait_for_fields(tmp_path):
+    rows = [{"a": {}, "b": [{}]}] * 1000 + [{"a": {"x": 1}, "b": [{"y": "z"}]}]
+
+    table = staged(iter(rows), tmp_path)
+    assert table["a"].to_pylist() == [{"x": None}] * 1000 + [{"x": 1}]
+    assert table["b"].to_pylist() == [[{"y": None}]] * 1000 + [[{"y": "z"}]]
+
+
+@pytest.mark.parametrize("result", [[{"a": {}}, {"a": None}], pa.table({"a": pa.array([None], pa.struct([]))})])
+def test_dicts_that_are_all_empty_are_an_error(result, tmp_path):
+    assert problem(result, tmp_path) == "column 'a': every dict is empty, and a type without fields has no column"
+    assert problem([{"a": [{"b": {}}]}], tmp_path).startswith("column 'a.b': every dict is empty")
 
 
 @pytest.mark.parametrize(("before", "types"), [(5000, "str after int"), (256, "string after int64")])

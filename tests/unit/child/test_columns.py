@@ -129,7 +129,6 @@ def test_one_zone_is_kept_and_several_become_utc():
         ([1, {1}], "column 'c', row 2: a value of type set has no type in a table; the value is {1}"),
         ([1j], "column 'c', row 1: a value of type complex has no type in a table"),
         (["a", "\ud800"], "column 'c', row 2: the value does not fit string"),
-        ([None, {}], "column 'c', row 2: the dict is empty, and a type without fields has no column"),
         ([{1: 2}], "column 'c', row 1: a nested key is a int, not text"),
         ([{"a": 1}, {"a": "x"}], "column 'c.a', row 2: str after int"),
         ([[1], None, [], [2, "x"]], "column 'c', row 4: str after int"),

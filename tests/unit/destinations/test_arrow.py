@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 
@@ -35,6 +37,11 @@ def test_a_moment_has_one_text():
         assert to_text(pa.array([1], pa.timestamp("s")).cast(pa.timestamp(unit))).to_pylist() == [
             "1970-01-01 00:00:01.000000"
         ]
+
+
+def test_a_decimal_has_its_digits_and_no_exponent():
+    values = pa.array([Decimal("1E-10"), None, Decimal(-12)], pa.decimal128(20, 10))
+    assert to_text(values).to_pylist() == ["0.0000000001", None, "-12.0000000000"]
 
 
 def test_what_has_no_json_is_refused():

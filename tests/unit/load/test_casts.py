@@ -25,6 +25,9 @@ def column(kind, **sizes):
     ("timestamp with time zone", TZ), ("timestamp(6) with time zone", TZ), ("timestamp_ntz", US), ("interval", pa.duration("us")),
     ("blob", pa.binary()), ("json", pa.json_()), ("struct", pa.json_()), ("numeric(10, 2)", pa.decimal128(10, 2)),
     ("decimal(10)", pa.decimal128(10, 0)), ("decimal", pa.decimal128(38, 9)), ("money", pa.decimal128(38, 9)),
+    ("text[]", pa.list_(pa.string())), ("array<bigint>", pa.list_(pa.int64())), ("numeric(5, 1)[]", pa.list_(pa.decimal128(5, 1))),
+    ("int[][]", pa.json_()), ("json[]", pa.json_()), ("array", pa.json_()), ("nothing[]", None), ("hugeint", pa.decimal128(38, 0)),
+    ("ubigint", pa.uint64()), ("INT UNSIGNED", pa.uint32()), ("int64", pa.int64()), ("timestamp_ns", pa.timestamp("ns")),
     ("nothing known", None), ("", None),
 ])  # fmt: skip
 def test_a_declared_type_stands_for_an_arrow_type(kind, arrow):
