@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -84,6 +85,8 @@ def seal(root: Path, plan: RunPlan, attempt: str, examine: Callable[[int], Exami
     part = root / folder_of(plan) / f"{_checked_attempt(attempt, plan)}.part"
     sealed = part.with_suffix(".arrow")
     try:
+        if part.parent.resolve() != root.resolve() / folder_of(plan):
+            raise ArrowFileError("its folder was replaced by a link")
         descriptor = open_regular(part)
         try:
             os.fsync(descriptor)
@@ -198,7 +201,12 @@ def discard_part(root: Path, plan: RunPlan, attempt: str) -> None:
     name = f"{_checked_attempt(attempt, plan)}.part"
     for path in (root / folder_of(plan)).glob(f"{name}*"):
         if path.name == name or path.name.removeprefix(f"{name}.").isdigit():
-            path.unlink(missing_ok=True)
+            # User code may have made anything there. What happened to it counts, not what it left.
+            with suppress(OSError, RecursionError):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
 
 
 def prune(root: Path, plan: RunPlan, days: float = 7) -> None:

@@ -24,6 +24,12 @@ _RECORD_BYTES = 100
 TAIL_LINES = 50
 
 _LEVELS = {"stdout": logging.INFO, "stderr": logging.WARNING}
+# Of a level of another name Airflow's supervisor shows nothing.
+_STANDARD = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO)
+# Colours and tabs are fine. What else is no character could move a terminal's cursor, and so forge other lines.
+_CONTROL = re.compile(
+    "\x1b(?!\\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
 _TRACEBACK = re.compile(r"(\s*[+|] )*(Exception Group )?Traceback \(most recent call last\):")
 
 
@@ -66,7 +72,8 @@ class OutputLog:
             self._write(level, line, in_tail=False)
 
     def message(self, level: int, name: str, text: str) -> None:
-        """Log a record of the child's own `logging`."""
+        """Log a record of the child's own `logging`; a level of its own as the standard one below it."""
+        level = next((standard for standard in _STANDARD if level >= standard), logging.DEBUG)
         whole = self.redact(text if name in ("", "root") else f"{name}: {text}")
         for line in whole.splitlines() or [""]:
             self._write(level, line if len(line) <= LINE_LIMIT else f"{line[:LINE_LIMIT]} … (cut)")
@@ -103,6 +110,7 @@ class OutputLog:
         return logging.ERROR
 
     def _write(self, level: int, line: str, *, in_tail: bool = True) -> None:
+        line = harmless(line)
         if in_tail:
             self.tail.append(line)
         self._left -= len(line) + _RECORD_BYTES
@@ -110,6 +118,11 @@ class OutputLog:
             self._unlogged += 1
             return
         self._log.log(level, "%s", line)
+
+
+def harmless(text: str) -> str:
+    """Return a text with control characters spelled out, but for line feeds, tabs and colours."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 class _PendingLine:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from airflow_materialize.execution.ending import End
 from airflow_materialize.execution.limits import NO_LIMITS, Limits
-from airflow_materialize.execution.logs import OutputLog
+from airflow_materialize.execution.logs import OutputLog, harmless
 from airflow_materialize.execution.redaction import masked
 from airflow_materialize.sdk.wire import Message
 
@@ -117,7 +117,8 @@ class Conversation:
             self._outcome = _OUTCOMES[message.kind]
             if message.kind == "failure" and body.get("whole"):
                 self.output.tell(logging.ERROR, str(body.pop("whole")))
-            self._body = masked(body, self.output.redact)
+            redact = self.output.redact
+            self._body = masked(body, (lambda text: harmless(redact(text))) if message.kind == "failure" else redact)
 
     def result(
         self,

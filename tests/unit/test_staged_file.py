@@ -285,6 +285,33 @@ def test_a_link_in_the_place_of_a_file_or_a_folder_is_refused(tmp_path, plan):
     assert "which is no place for one" in refusal(file, tmp_path / "root", plan)
 
 
+def test_nothing_is_sealed_in_a_folder_that_was_replaced_by_a_link(tmp_path, plan):
+    part = part_path(tmp_path, plan, "1")
+    elsewhere = part.parent.rename(tmp_path / "elsewhere")
+    part.parent.symlink_to(elsewhere)
+    write(part)
+
+    with pytest.raises(MaterializeError, match="its folder was replaced by a link"):
+        seal(tmp_path, plan, "1", examine)
+    assert [path.name for path in elsewhere.iterdir()] == ["1.part"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_whatever_stands_where_a_result_was_to_be_is_removed_with_the_attempt(tmp_path, plan, kind):
+    part = part_path(tmp_path, plan, "1")
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    if kind == "folder":
+        (part / "deeper").mkdir(parents=True)
+    elif kind == "link":
+        part.symlink_to(kept)
+    else:
+        os.mkfifo(part)
+
+    discard_part(tmp_path, plan, "1")
+    assert (list(part.parent.iterdir()), kept.exists()) == ([], True)
+
+
 def test_the_root_itself_may_be_a_link(tmp_path, plan):
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "disk")

@@ -131,6 +131,26 @@ def test_the_lines_of_a_traceback_are_errors_and_those_around_it_are_not(output,
     assert [level for level, _ in records.lines] == ["WARNING", *["ERROR"] * 4, "WARNING"]
 
 
+@pytest.mark.parametrize(
+    ("level", "name"),
+    [(25, "INFO"), (5, "DEBUG"), (-1, "DEBUG"), (99, "CRITICAL"), (39, "WARNING"), (10**300, "CRITICAL")],
+)
+def test_a_level_of_its_own_is_logged_as_the_standard_one_below_it(output, records, level, name):
+    output().message(level, "app", "said")
+    assert records.lines == [(name, "app: said")]
+
+
+def test_what_would_move_a_cursor_or_turn_a_line_around_is_spelled_out_and_colours_stay(output, records):
+    log = output()
+    log.feed("stdout", "\x1b[31mred\x1b[0m\tand \x1b[2Jgone \x1b]52;c;eA==\a \x00 \u202eback\n".encode())
+    log.message(logging.INFO, "", "\x1b[1A\x9b1A")
+    assert records.texts == [
+        "\x1b[31mred\x1b[0m\tand \\x1b[2Jgone \\x1b]52;c;eA==\\x07 \\x00 \\u202eback",
+        "\\x1b[1A\\x9b1A",
+    ]
+    assert list(log.tail) == records.texts
+
+
 def test_each_line_of_a_message_is_a_record_of_its_level(output, records):
     output("begin\nsecret").message(logging.ERROR, "app", "one begin\nsecret\ntwo")
     assert records.lines == [("ERROR", "app: one ***"), ("ERROR", "***"), ("ERROR", "two")]
