@@ -125,6 +125,24 @@ class MySQLCatalog(MySQLSpelling):
                 return []
             raise
 
+    def defined(self, table: Table, name: str) -> tuple[str, str]:
+        """Return a column's type and its other rules, as SHOW CREATE TABLE has them."""
+        statement = self.rows(f"SHOW CREATE TABLE {self.name_of(table)}")[0][1]
+        kind = next(row[1] for row in self.described(table) or () if row[0] == name)
+        start = f"  {self.quote(name)} {kind}"
+        # A name may have line breaks; what follows the type has none.
+        rest = statement.partition(f"\n{start}")[2]
+        return kind, rest.partition("\n")[0].rstrip(",")
+
+    def comments(self, table: Table) -> dict[str, str]:
+        told = self.rows(
+            "SELECT TABLE_COMMENT FROM information_schema.TABLES"
+            " WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND TABLE_TYPE NOT LIKE '%TEMPORARY%'",
+            self.place_of(table),
+        )
+        found = {"": told[0][0] if told else ""} | {row[0]: row[8] for row in self.described(table) or ()}
+        return {name: text for name, text in found.items() if text}
+
     def indexes(self, table: Table) -> dict[str, tuple[bool, list[tuple[str, int | None]]]]:
         """Return each index with whether it is unique, and its columns with the length that counts of each."""
         found: dict[str, tuple[bool, list[tuple[str, int | None]]]] = {}

@@ -84,14 +84,14 @@ class Changes:
 
     def change_type(self, table: Table, name: str, sql_type: str) -> None:
         """Change a column's type and keep its other rules."""
-        kind, rules = self._defined(table, name)
+        kind, rules = self._session.defined(table, name)
         kept = rules if is_text_type(sql_type) == is_text_type(kind.upper()) else _TEXT_RULES.sub("", rules)
         self._modify(table, name, f"{self._session.completed(sql_type)}{kept}", f"{kind}{rules}")
 
     def drop_column(self, table: Table, name: str) -> None:
         """Drop a column once the load is committed. Until then, new rows leave it out."""
         if name in self._session.required(table):
-            kind, rules = self._defined(table, name)
+            kind, rules = self._session.defined(table, name)
             self._modify(table, name, f"{kind}{rules.replace(' NOT NULL', ' NULL', 1)}", f"{kind}{rules}")
         self._going.add((table, name))
         self._later.append(lambda: self._alter(table, f"DROP COLUMN {self._session.quote(name)}"))
@@ -122,7 +122,7 @@ class Changes:
         for kept, kind in (self._session.columns(table) or {}).items():
             # Where the header says nothing of a column, it stays as it is.
             if columns.get(kept) == kind:
-                definitions[kept] = "".join(self._defined(table, kept))
+                definitions[kept] = "".join(self._session.defined(table, kept))
         self._session.create_temporary(table, definitions)
         self._shadow = (table, definitions)
 
@@ -250,15 +250,6 @@ class Changes:
             self._session.place_of(table),
         )
         return (found[0][0], found[0][1], found[0][2] == "YES") if found else None
-
-    def _defined(self, table: Table, name: str) -> tuple[str, str]:
-        """Return a column's type and its other rules, as SHOW CREATE TABLE has them."""
-        statement = self._session.rows(f"SHOW CREATE TABLE {self._session.name_of(table)}")[0][1]
-        kind = next(row[1] for row in self._session.described(table) or () if row[0] == name)
-        start = f"  {self._session.quote(name)} {kind}"
-        # A name may have line breaks; what follows the type has none.
-        rest = statement.partition(f"\n{start}")[2]
-        return kind, rest.partition("\n")[0].rstrip(",")
 
     def _modify(self, table: Table, name: str, new: str, old: str) -> None:
         quoted = self._session.quote(name)

@@ -16,6 +16,7 @@ from airflow_materialize.destinations.base import STAGING, Progress, Session, Ta
 from airflow_materialize.destinations.mysql_bulk import columns_of, insert_rows, load_data, text_schema, texts
 from airflow_materialize.destinations.mysql_catalog import MySQLCatalog, Server
 from airflow_materialize.destinations.mysql_changes import Changes
+from airflow_materialize.destinations.mysql_comments import Comments
 from airflow_materialize.destinations.mysql_errors import LOCK_WAIT, code_of, translated
 from airflow_materialize.destinations.mysql_reading import MySQLReader
 from airflow_materialize.destinations.mysql_spelling import placed, time_of_day
@@ -48,6 +49,7 @@ class MySQLSession(MySQLCatalog, Session):
     """
 
     changes_roll_back = False
+    has_comments = True
 
     def __init__(
         self, connection: Any, server: Server, connect: Callable[[], Any], progress: Progress | None = None
@@ -61,7 +63,7 @@ class MySQLSession(MySQLCatalog, Session):
         self._locks: list[str] = []
         self._is_ending = False
         self._target: Table | None = None
-        self._changes = Changes(self, self.say)
+        self._changes, self._comments = Changes(self, self.say), Comments(self)
 
     # Statements.
 
@@ -133,6 +135,7 @@ class MySQLSession(MySQLCatalog, Session):
         else:
             self._is_ending = True
             self._changes.finish()
+            self._comments.write()
         finally:
             self._is_ending = False
             with suppress(MaterializeError):
@@ -140,6 +143,7 @@ class MySQLSession(MySQLCatalog, Session):
                 for name in self._locks:
                     self.rows("SELECT RELEASE_LOCK(?)", [name])
             self._locks, self._target = [], None
+            self._comments.forget()
 
     def begin(self) -> None:  # noqa: D102
         # A statement that commits by itself ends this transaction; with this, the next statement begins another one.
@@ -243,6 +247,9 @@ class MySQLSession(MySQLCatalog, Session):
 
     def change_type(self, table: Table, name: str, sql_type: str) -> None:  # noqa: D102
         self._changes.change_type(table, name, sql_type)
+
+    def comment(self, table: Table, column: str, text: str) -> None:  # noqa: D102
+        self._comments.want(table, column, text)
 
     def swap(self, table: Table, columns: Mapping[str, str], changed: Mapping[str, str]) -> Table:  # noqa: ARG002, D102
         self._changes.prepare_swap(table, columns)

@@ -150,7 +150,8 @@ class _Matching:
             fitted = self._like_the_table(column)
             # No rows, or nothing but NULL, fit every type.
             if not (column.made or self._is_open(column)) and column.sql != fitted.sql:
-                fitted = fit(self.session, self.table, self.source, column, fitted, changes=changes)
+                declared = self._declared_type(self.declared.get(self.session.fold(column.name)))
+                fitted = fit(self.session, self.table, self.source, column, fitted, changes=changes, declared=declared)
             if fitted.sql != self.target[fitted.name]:
                 changed[fitted.name] = (self.target[fitted.name], fitted.sql)
             elif column.sql == fitted.sql:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from airflow_materialize.destinations.arrow import is_text
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import checked_cast, same_kind
 
@@ -21,13 +22,21 @@ _MOST_DIGITS = 38
 
 
 def fit(
-    session: Session, table: Table, source: Source, own: StagedColumn, fitted: StagedColumn, *, changes: bool
+    session: Session,
+    table: Table,
+    source: Source,
+    own: StagedColumn,
+    fitted: StagedColumn,
+    *,
+    changes: bool,
+    declared: pa.DataType | None = None,
 ) -> StagedColumn:
     """Decide the type of a column whose type in the result is not the one in the table.
 
     The table stays as it is wherever the values at hand allow it: ids that became floats because of one NULL go back
     into their integer column. Else the column takes the type that holds both, where there is one and the header lets
-    it change. A column that holds nothing but NULL may become anything.
+    it change. A column that holds nothing but NULL may become anything, and one of exact numbers text, where the header
+    declares it so.
 
     Args:
         session: An open session.
@@ -36,6 +45,7 @@ def fit(
         own: The column with the result's type.
         fitted: The column with the table's type.
         changes: Whether the table's type may change.
+        declared: The type that the header gives the column.
 
     Raises:
         MaterializeError: Nothing of this works. The error has both types, and the first value in the way.
@@ -47,13 +57,21 @@ def fit(
         wider = common_type(fitted.arrow, own.arrow)
         if wider is not None and wider != fitted.arrow and _exact(session, table, fitted, wider):
             return replace(own, arrow=wider, sql=session.column_type(wider))
-        if not _has_values(session, table, own.name):
+        if _becomes_text(own, fitted, declared) or not _has_values(session, table, own.name):
             return own
+    declare = "declare it as varchar, so that the table's numbers become texts; "
     raise MaterializeError(
         f"Column {own.name!r} is {fitted.sql} in {table} and {own.sql} in the result"
         + (f": {problem}" if problem else ""),
-        hint="return the table's type, or rebuild the table by a full refresh",
+        hint=(declare if changes and _becomes_text(own, fitted, pa.string()) else "")
+        + "return the table's type, or rebuild the table by a full refresh",
     )
+
+
+def _becomes_text(own: StagedColumn, fitted: StagedColumn, declared: pa.DataType | None) -> bool:
+    """Whether texts are to come where there are exact numbers, which have one text each."""
+    is_exact = pa.types.is_integer(fitted.arrow) or pa.types.is_decimal(fitted.arrow)
+    return is_exact and is_text(own.arrow) and declared is not None and is_text(declared)
 
 
 def common_type(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -124,6 +125,15 @@ def test_a_field_that_is_new_within_nested_values_arrives(warehouse, strategy, w
     assert nested(warehouse) == [(number, wrap(value)) for number, value in enumerate(values)]
 
 
+def test_numbers_within_lists_are_not_rounded(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    warehouse.load({"id": [1], "v": pa.array([[0.5, float("nan")]], pa.list_(pa.float32()))})
+    warehouse.load({"id": [2], "v": [[0.25, float("nan")]]}, "append")
+    assert warehouse.types()["v"] == "FLOAT[]"
+    warehouse.load({"id": [3], "v": [[0.1]]}, "append")
+    assert warehouse.rows(columns="v[1]") == [(0.1,), (0.25,), (0.5,)]
+
+
 @pytest.mark.parametrize("mode", ["freeze", "ignore"])
 def test_a_nested_field_without_a_place_is_never_lost(warehouse, mode):
     warehouse.load(pa.Table.from_pylist([{"id": 1, "v": {"a": 1}}]))
@@ -149,6 +159,21 @@ def test_text_does_not_become_a_number_nor_a_number_text(warehouse):
     warehouse.load({"w": ["x"]}, "append", name="raw.texts")
     with pytest.raises(MaterializeError, match="Column 'w' is .* in raw.texts"):
         warehouse.load({"w": [1]}, "append", name="raw.texts")
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+@pytest.mark.parametrize("values", [[25, None, -(2**40)], [Decimal("1.50"), None, Decimal("-0.05")]])
+def test_exact_numbers_become_texts_where_the_header_declares_text(warehouse, values, enforced):
+    columns = [{"name": "id", "primary_key": True}]
+    warehouse.load({"id": [1, 2, 3], "age": values}, "merge", columns=columns)
+    texts = {"id": [6, 7], "age": ["UNKNOWN", "45"]}
+    if warehouse.types()["age"] != "TEXT":  # as SQLite keeps decimals
+        with pytest.raises(MaterializeError, match="Column 'age' is .*\n.*Hint: declare it as varchar"):
+            warehouse.load(texts, "merge", columns=columns)
+    declared = [*columns, {"name": "age", "type": "varchar"}]
+    warehouse.load(texts, "merge", columns=declared, enforce_schema=enforced)
+    found = [(1, str(values[0])), (2, None), (3, str(values[2])), (6, "UNKNOWN"), (7, "45")]
+    assert warehouse.rows(columns="id, age") == found
 
 
 def test_freeze_does_not_widen(warehouse):
