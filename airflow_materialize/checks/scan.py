@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from airflow_materialize.checks.custom import run_custom_check
 from airflow_materialize.checks.kinds import KINDS, Probe
 from airflow_materialize.checks.subject import Subject
 from airflow_materialize.definition.problems import suggest
@@ -78,6 +77,8 @@ def run_checks(
     verdicts = [_verdict(*pair, probe, count, rows) for pair, probe, count in zip(wanted, probes, counts, strict=True)]
     for custom in custom_checks:
         if blocking in {None, custom.blocking}:
+            from airflow_materialize.checks.custom import run_custom_check  # with a parser of SQL, which is large
+
             answer = attempt(run_custom_check, session, custom, render)
             verdicts.append(answer if isinstance(answer, Verdict) else _unanswered("", custom, answer))
     return CheckReport(str(table), rows, verdicts, perf_counter() - started)

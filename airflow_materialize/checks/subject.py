@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyarrow import types
-from sqlglot import exp
 
 from airflow_materialize.errors import MaterializeError
 
@@ -83,6 +82,8 @@ class Subject:
             fits = types.is_float32(self.arrow_type)
             return Condition(f"{self.column} {operator} ?", (_narrowed(number) if fits else number,))
         if types.is_null(self.arrow_type) or self.stores(_DECIMALS):
+            from sqlglot import exp
+
             # Decimals as text: what is no number breaks the rule.
             wide = f"CAST({self.column} AS {exp.DataType.build('double').sql(self.session.dialect)})"
             strange = self.session.unmatched_pattern(self.column)

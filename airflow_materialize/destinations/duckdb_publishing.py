@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from airflow_materialize.destinations.arrow import is_text
 from airflow_materialize.destinations.base import Session
-from airflow_materialize.destinations.keeping import Keeping, Part, indexed_columns
+from airflow_materialize.destinations.keeping import Keeping, Part
 from airflow_materialize.destinations.publishing import Statement, changes, matching, newer, unchanged
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class DuckDBPublishing(Keeping, Session):
     def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
         wanted = {self.fold(name) for name in columns}
         for names, index in self.rows(_KEYS, [*self.parts(table), *self.parts(table)]):
-            listed = indexed_columns(index, self.dialect) if index else names
+            listed = self.indexed(index) if index else names
             if listed and {self.fold(name) for name in listed} == wanted:
                 return True
         return False

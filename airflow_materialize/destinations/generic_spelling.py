@@ -39,8 +39,18 @@ class GenericSpelling(Session):
         return self.style.key if is_text(arrow_type) else self.column_type(arrow_type)
 
     def bind(self, scalar: pa.Scalar[Any]) -> Any:  # noqa: D102
-        array = pa.array([scalar.as_py()], scalar.type)
-        return values_of("", array, 0, self.style)[0]
+        return values_of("", pa.repeat(scalar, 1), 0, self.style)[0]
+
+    def quote(self, identifier: str) -> str:  # noqa: D102
+        from sqlglot import exp
+
+        super().quote(identifier)
+        return exp.to_identifier(identifier, quoted=True).sql(dialect=self.dialect)
+
+    def text(self, value: str) -> str:  # noqa: D102
+        from sqlglot import exp
+
+        return exp.Literal.string(value).sql(dialect=self.dialect)
 
     def spelled(self, name: str) -> str:  # noqa: D102
         return folded(name, self.dialect)

@@ -112,7 +112,7 @@ def texts(
 
 def text_schema(schema: pa.Schema) -> pa.Schema:
     """Return the schema of what `texts` yields, with hexadecimal digits."""
-    arrays = [_text(pa.array([], field.type), field.name, 0, hexadecimal=True) for field in schema]
+    arrays = [_text(pa.nulls(0, field.type), field.name, 0, hexadecimal=True) for field in schema]
     return pa.schema([(field.name, array.type) for field, array in zip(schema, arrays, strict=True)])
 
 

@@ -115,7 +115,7 @@ class _Chunks(io.RawIOBase):
 
 
 def _prepared_type(field: pa.Field, types: Mapping[str, str]) -> pa.DataType:
-    return prepared(pa.array([], field.type), types[field.name]).type
+    return prepared(pa.nulls(0, field.type), types[field.name]).type
 
 
 def _column(name: str, array: pa.Array, sql_type: str, first_row: int) -> pa.Array:

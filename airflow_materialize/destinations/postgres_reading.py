@@ -8,7 +8,6 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import sqlglot
 
 from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.destinations.placeholders import formatted
@@ -120,6 +119,8 @@ def _first_word(sql: str) -> str:
     Raises:
         ReadOnlyError: There are several.
     """
+    import sqlglot
+
     try:
         tokens = sqlglot.tokenize(sql, read="postgres")
     except sqlglot.errors.TokenError as error:

@@ -63,18 +63,17 @@ class Spelling(ABC):
     """First words of statements that commit what came before them, whatever the transaction."""
 
     def quote(self, identifier: str) -> str:
-        """Return one name as a quoted identifier.
+        """Return one name as a quoted identifier, as the SQL standard has it.
 
         Raises:
             MaterializeError: No database can hold such a name.
         """
-        from sqlglot import exp
-
         if not identifier or "\0" in identifier:
             raise MaterializeError(
                 f"{identifier!r} is no name for a table or column", hint="at least one character, no NUL"
             )
-        return exp.to_identifier(identifier, quoted=True).sql(dialect=self.dialect)
+        doubled = identifier.replace('"', '""')
+        return f'"{doubled}"'
 
     def name_of(self, table: Table) -> str:
         """Return the table's quoted full name."""
@@ -155,10 +154,9 @@ class Spelling(ABC):
         return self.fold(str(table))
 
     def text(self, value: str) -> str:
-        """Return a text as a literal."""
-        from sqlglot import exp
-
-        return exp.Literal.string(value).sql(dialect=self.dialect)
+        """Return a text as a literal, as the SQL standard has it."""
+        doubled = value.replace("'", "''")
+        return f"'{doubled}'"
 
     @abstractmethod
     def moment(self, arrow_type: pa.DataType, *, whole_day: bool) -> str:

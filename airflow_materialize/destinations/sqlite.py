@@ -101,7 +101,7 @@ class SQLiteSession(SQLitePublishing):
         return "BLOB" if is_binary(arrow_type) else "TEXT"
 
     def bind(self, scalar: pa.Scalar[Any]) -> Any:  # noqa: D102
-        return stored(pa.array([scalar.as_py()], scalar.type))[0]
+        return stored(pa.repeat(scalar, 1))[0]
 
     def value(self, value: Any) -> Any:  # noqa: D102
         if value is None or type(value) in {bool, int, float, str, bytes}:

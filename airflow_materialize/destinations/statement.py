@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import sqlglot
-
 from airflow_materialize.errors import MaterializeError
 
 
@@ -30,6 +28,8 @@ def one_statement(text: str, dialect: str, what: str, *, hint: str) -> Statement
     Raises:
         MaterializeError: There is no statement, or more than one, or the text cannot be read.
     """
+    import sqlglot
+
     statements: list[list[sqlglot.Token]] = [[]]
     try:
         for token in sqlglot.tokenize(without_jinja(text), read=dialect):

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from airflow_materialize.definition.materialization import STRATEGIES
 from airflow_materialize.definition.problems import suggest
+from airflow_materialize.destinations.arrow import scalar
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.ledger import naive
 
@@ -98,14 +99,14 @@ def _bounds(session: Session, plan: RunPlan, name: str, schema: SchemaPlan) -> t
     moments: list[Any] = [naive(plan.interval.start), naive(plan.interval.end)]
     if pa.types.is_timestamp(kind):
         # Bounds have microseconds; as such they compare with columns of nanoseconds too.
-        bounds = [pa.scalar(moment, pa.timestamp("us")).cast(pa.timestamp("us", kind.tz)) for moment in moments]
+        bounds = [scalar(moment, pa.timestamp("us")).cast(pa.timestamp("us", kind.tz)) for moment in moments]
     elif pa.types.is_date(kind):
         if any(moment.time() != moment.min.time() for moment in moments):
             raise MaterializeError(
                 f"delete_by: interval cannot go by the dates in {name!r}: {moments[0]} to {moments[1]} are no days",
                 hint="delete_by: values, or a column of timestamps",
             )
-        bounds = [pa.scalar(moment.date(), pa.date32()) for moment in moments]
+        bounds = [scalar(moment, pa.timestamp("us")).cast(pa.date32()) for moment in moments]
     else:
         raise MaterializeError(
             f"delete_by: interval cannot go by {name!r}, which is {kind}", hint="a date or timestamp"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 
 from airflow_materialize import __version__
+from airflow_materialize.destinations.arrow import scalar
 from airflow_materialize.destinations.base import Table
 from airflow_materialize.errors import MaterializeError
 
@@ -164,7 +165,7 @@ class Ledger:
 
     def write(self, entry: Entry) -> None:
         """Write one load in place of its earlier attempts."""
-        row = {name: self._session.bind(pa.scalar(getattr(entry, name), kind)) for name, kind in _COLUMNS.items()}
+        row = {name: self._session.bind(scalar(getattr(entry, name), kind)) for name, kind in _COLUMNS.items()}
         self._session.announce(self._place, row)
         self._session.execute(f"DELETE FROM {self._name} WHERE {self._equal('load_key')}", [entry.load_key])
         values = [*row.values()]
@@ -189,7 +190,7 @@ class Ledger:
         return int(count)
 
     def _bound(self, moment: datetime) -> Any:
-        return self._session.bind(pa.scalar(naive(moment), pa.timestamp("us")))
+        return self._session.bind(scalar(naive(moment), pa.timestamp("us")))
 
     def _equal(self, column: str) -> str:
         return f"{self._session.quote(column)} = ?"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from airflow_materialize.definition.materialization import STRATEGIES
+from airflow_materialize.destinations.arrow import scalar
 from airflow_materialize.errors import MaterializeError
-from airflow_materialize.load.expressions import row_expression
 from airflow_materialize.load.keys import SAMPLES, null_keys, shown
 from airflow_materialize.load.scd2 import VALID_FROM
 from airflow_materialize.load.schema import LOAD_KEY_COLUMN
@@ -85,7 +85,7 @@ def plan_publication(
 def _moment(schema: SchemaPlan) -> pa.Scalar[Any]:
     """Return since when the result's rows are current, or now where each has its own moment."""
     since = next(column.value for column in schema.columns if column.made and column.name.lower() == VALID_FROM)
-    return since if since is not None else pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
+    return since if since is not None else scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
 
 
 def _expressions(session: Session, plan: RunPlan, schema: SchemaPlan, there: tuple[str, ...]) -> dict[str, str]:
@@ -93,6 +93,8 @@ def _expressions(session: Session, plan: RunPlan, schema: SchemaPlan, there: tup
     for column in plan.asset.columns:
         if not column.merge_sql:
             continue
+        from airflow_materialize.load.expressions import row_expression  # with a parser of SQL, which is large
+
         name = next((name for name in there if session.fold(name) == session.fold(column.name)), "")
         place = f"merge_sql of the column {column.name!r}"
         if not name:
@@ -108,6 +110,8 @@ def _predicate(session: Session, plan: RunPlan, schema: SchemaPlan, there: tuple
     options = plan.asset.materialization
     if options is None or not options.incremental_predicate:
         return ""
+    from airflow_materialize.load.expressions import row_expression  # with a parser of SQL, which is large
+
     text = options.incremental_predicate
     return row_expression(session, text, "incremental_predicate", target=there, source=schema.names)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from airflow_materialize.definition.materialization import HISTORY_COLUMNS, STRATEGIES
+from airflow_materialize.destinations.arrow import scalar
 from airflow_materialize.load.staging import StagedColumn
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def history_columns(session: Session, asset: Asset, result: Mapping[str, int]) -
     key = moment_column(asset)
     since = result.get(session.fold(key)) if key else None
     return [
-        _column(session, VALID_FROM, _MOMENT, None if key else datetime.now(UTC), since),
-        _column(session, VALID_UNTIL, _MOMENT, _FOR_EVER),
+        _column(session, VALID_FROM, _MOMENT, value=None if key else datetime.now(UTC), source=since),
+        _column(session, VALID_UNTIL, _MOMENT, value=_FOR_EVER),
         _column(session, IS_CURRENT, pa.bool_(), value=True),
     ]
 
@@ -50,13 +51,15 @@ def keeps_history(asset: Asset) -> bool:
     return bool(asset.materialization and STRATEGIES[asset.materialization.strategy].history)
 
 
-def _column(session: Session, name: str, kind: pa.DataType, value: Any, source: int | None = None) -> StagedColumn:
+def _column(
+    session: Session, name: str, kind: pa.DataType, *, value: bool | datetime | None, source: int | None = None
+) -> StagedColumn:
     arrow = session.storable(kind)
     return StagedColumn(
         source,
         name,
         arrow,
         session.column_type(arrow),
-        value=None if source is not None else pa.scalar(value, kind),
+        value=None if source is not None else scalar(value, kind),
         made=True,
     )

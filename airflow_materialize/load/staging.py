@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_materialize.destinations.arrow import plain
+from airflow_materialize.destinations.arrow import plain, scalar
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import checked_cast
 
@@ -164,7 +164,7 @@ def _staged(batch: pa.RecordBatch, column: StagedColumn, row: int, load_key: str
     if column.source is None and column.arrow == ROW_NUMBER:
         return pa.arange(row, row + batch.num_rows)
     if column.source is None:
-        return pa.repeat(pa.scalar(load_key), batch.num_rows)
+        return pa.repeat(scalar(load_key, pa.string()), batch.num_rows)
     array, name = batch.column(column.source), batch.schema.names[column.source]
     if column.declared is not None:
         array = checked_cast(array, column.declared, name, first_row=row, length=column.length, secret=column.secret)

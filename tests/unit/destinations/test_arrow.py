@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
-from airflow_materialize.destinations.arrow import canonical, plain, to_json_text, to_text
+from airflow_materialize.destinations.arrow import canonical, plain, scalar, to_json_text, to_text
 from airflow_materialize.errors import MaterializeError
 
 
@@ -47,3 +48,15 @@ def test_a_decimal_has_its_digits_and_no_exponent():
 def test_what_has_no_json_is_refused():
     with pytest.raises(ValueError, match="bytes has no JSON"):
         to_json_text(pa.array([[b"x"]]))
+
+
+@pytest.mark.parametrize(("value", "kind"), [
+    (None, pa.int64()), (None, pa.string()), (None, pa.timestamp("us", "UTC")), (-1, pa.int64()), (2**63 - 1, pa.int64()),
+    ("", pa.string()), ("é\U0001f600", pa.string()), (True, pa.bool_()), (False, pa.bool_()),
+    (datetime(1, 1, 1), pa.timestamp("us")), (datetime(9999, 12, 31, 23, 59, 59, 999_999), pa.timestamp("us")),
+    (datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC), pa.timestamp("us", "UTC")),
+    (datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=9))), pa.timestamp("us", "UTC")),
+])  # fmt: skip
+def test_a_scalar_is_the_one_that_arrow_makes(value, kind):
+    assert scalar(value, kind) == pa.scalar(value, kind)
+    assert scalar(value, kind).type == kind

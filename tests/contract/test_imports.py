@@ -1,0 +1,53 @@
+"""A load is ready soon: what takes long to import stays out of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+LOADS = """
+import json, sys
+import pyarrow as pa
+from airflow_materialize.connections import resolve
+from airflow_materialize.destinations.base import for_connection
+from airflow_materialize.load.ledger import Attempt
+from airflow_materialize.load.loader import load_table
+from airflow_materialize.load.staging import SealedResult
+from airflow_materialize.manifest import StagedFile
+from airflow_materialize.plan.run_plan import RunPlan
+
+url, path, rows, plans = json.loads(sys.stdin.read())
+destination = for_connection(resolve("warehouse", {"warehouse": url}))
+source = SealedResult(StagedFile(path, 0, "0" * 64, rows, "0" * 64), pa.ipc.open_file(pa.memory_map(path)))
+for plan in plans:
+    load_table(source, destination, RunPlan.from_json(plan), Attempt("one", 1))
+print(json.dumps([name for name in ("pandas", "polars", "sqlglot") if name in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options"),
+    [
+        ("append", {"columns": [{"name": "_materialize_load_key", "type": "varchar"}]}),
+        ("create+replace", {}),
+        ("truncate+insert", {}),
+        ("delete+insert", {"incremental_key": "day"}),
+        ("merge", {"columns": [{"name": "id", "primary_key": True}]}),
+    ],
+)
+def test_a_load_imports_no_frames_and_no_parser_of_sql(warehouse, strategy, options):
+    rows = warehouse.stage({"id": [1, 2, 3], "day": ["a", "b", None], "amount": [1.5, None, 2.5], "flag": [True] * 3})
+    plans = [warehouse.plan(strategy, run=run, **options).to_json() for run in ("first", "second")]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS],
+        input=json.dumps([warehouse.url, str(rows.path), rows.rows, plans]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert warehouse.rows(columns="id")
