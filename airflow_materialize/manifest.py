@@ -106,7 +106,7 @@ def opened(data: Any, signer: Signer, table: str) -> Manifest:
     Raises:
         MaterializeError: They are none, or another hand has changed them.
     """
-    _check_version(data)
+    _check_version(data, table)
     try:
         with _with_key(signer, table):
             bare = signer.opened(data)
@@ -136,13 +136,14 @@ def is_attempt(name: Any) -> bool:
     return isinstance(name, str) and _ATTEMPT.fullmatch(name) is not None
 
 
-def _check_version(data: Any) -> None:
+def _check_version(data: Any, table: str = "") -> None:
     if not isinstance(data, dict) or "version" not in data:
-        raise MaterializeError("This is no manifest of a run step", hint=_AGAIN)
+        raise MaterializeError("This is no manifest of a run step", hint=_AGAIN, unchanged=table)
     if data["version"] != MANIFEST_VERSION or isinstance(data["version"], bool):
         raise MaterializeError(
             f"The manifest has version {data['version']!r}, and this worker reads version {MANIFEST_VERSION}",
             hint="run the same airflow-materialize on every worker, then clear the step run",
+            unchanged=table,
         )
 
 

@@ -73,7 +73,9 @@ class Step(BaseOperator):
             error, overdue = self.overdue(), True
         error.phase = error.phase or self.custom_operator_name
         self.log.error("%s", error)
-        raise ending(error, may_pass=self.may_pass(error), overdue=overdue)
+        # Airflow does so for callbacks, but not in `dags test` before 3.3.
+        told = context["exception"] = ending(error, may_pass=self.may_pass(error), overdue=overdue)
+        raise told
 
     def overdue(self) -> MaterializeError:
         """Return what there is to say where Airflow's timeout has ended the step."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+from functools import partial
 
 import duckdb
 import pytest
@@ -190,6 +191,10 @@ def test_marking_a_run_as_failed_ends_every_process_of_its_asset(deployment):
     deployment.airflow.api("PATCH", path, {"new_state": "failed"})
 
     assert deployment.airflow.wait(lambda: not processes_of(USER_CODE), "the child is gone", seconds=20)
+    # `execute` raises: what was killed is no success, whatever Airflow makes of its end.
+    said = "fragile.slow: the run was stopped in phase 'materialize'"
+    log = partial(deployment.airflow.log, "fragile", run, "fragile__slow.run")
+    assert deployment.airflow.wait(lambda: said in log(), "the log says so", seconds=20)
 
 
 def test_a_check_that_is_mended_and_cleared_alone_passes_on_the_same_table(deployment):

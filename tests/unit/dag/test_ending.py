@@ -68,10 +68,12 @@ def test_each_step_ends_with_its_phase_and_the_same_text_in_the_log(tasks, raise
         raise raised
 
     monkeypatch.setattr(found[step], "do", do)
+    context = {}
     with pytest.raises(kind) as told:
         # Airflow warns where `execute` is called without a task runner.
-        type(found[step]).execute.__wrapped__(found[step], {})
+        type(found[step]).execute.__wrapped__(found[step], context)
     assert told.value.phase == phase
+    assert context["exception"] is told.value
     assert said == [str(told.value)]
 
 
