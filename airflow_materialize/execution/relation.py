@@ -36,14 +36,14 @@ class Composed:
     tables: list[tuple[str, str]]
 
 
-def compose(description: Any, destination: Destination, session: Session, *, count: bool = False) -> Composed:
+def compose(description: Any, destination: Destination, session: Session, *, summary: Any = None) -> Composed:
     """Write the statement of a relation.
 
     Args:
         description: What `sdk.relation` sent. Nothing in it is believed to be well formed.
         destination: Knows what a table's name means.
         session: Knows the tables' columns, and how names are written.
-        count: Whether the number of its rows is asked for instead of the rows.
+        summary: What is asked for instead of the rows: their `count`, or the `min` or `max` of their only column.
 
     Raises:
         MaterializeError: There is no such table or column, or the description is none.
@@ -55,9 +55,13 @@ def compose(description: Any, destination: Destination, session: Session, *, cou
         select = composer.relation(description).select()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise MaterializeError(f"this is no relation: {error}") from error
-    if count:
-        rows = exp.Subquery(this=select, alias=exp.TableAlias(this=_name("counted")))
-        select = exp.Select(expressions=[exp.alias_(exp.Count(this=exp.Star()), "rows", quoted=True)]).from_(rows)
+    if summary is not None:
+        rows = exp.Subquery(this=select, alias=exp.TableAlias(this=_name("summed")))
+        column = exp.column(select.named_selects[0], quoted=True)
+        found = {"count": exp.Count(this=exp.Star()), "min": exp.Min(this=column), "max": exp.Max(this=column)}
+        if summary not in found:
+            raise MaterializeError(f"{summary!r:.40} is no summary of a relation", hint=", ".join(found))
+        select = exp.Select(expressions=[exp.alias_(found[summary], summary, quoted=True)]).from_(rows)
     return Composed(_text(select, session.dialect), composer.parameters, composer.tables)
 
 

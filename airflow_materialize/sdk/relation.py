@@ -20,7 +20,8 @@ class Relation:
     """Rows of a table, before they are read.
 
     Every method but the last ones returns another relation and asks nothing of the database: `arrow`, `pandas`,
-    `polars`, `batches`, `len()` and iteration run one statement each. A relation may be returned from `materialize()`.
+    `polars`, `batches`, `min`, `max`, `len()` and iteration run one statement each. A relation may be returned from
+    `materialize()`.
     """
 
     def __init__(self, origin: dict[str, str], connection: str, steps: tuple[list[Any], ...] = ()) -> None:
@@ -98,13 +99,20 @@ class Relation:
         """Return an iterator of record batches of so many rows, in the memory of one."""
         return self._deliver(to_arrow, count)
 
+    def min(self, column: str) -> Any:
+        """Return the least value of a column; None where there are no rows with one."""
+        return self._summary("min", column)
+
+    def max(self, column: str) -> Any:
+        """Return the greatest value of a column; None where there are no rows with one."""
+        return self._summary("max", column)
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for batch in self._rows().reader():
             yield from batch.to_pylist()
 
     def __len__(self) -> int:
-        counted = line().ask("relation", whole=True, count=True, **self._body()).table()
-        return int(counted.column(0)[0].as_py())
+        return int(self._summary("count"))
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self._rows().reader().__arrow_c_stream__(requested_schema)
@@ -112,6 +120,10 @@ class Relation:
     def __repr__(self) -> str:
         steps = "".join(f".{step[0]}(…)" for step in self._steps)
         return f"{self._origin['how']}({self._origin['table']!r}){steps}"
+
+    def _summary(self, name: str, *columns: str) -> Any:
+        of = self._with("select", [[column, column] for column in columns]) if columns else self
+        return line().ask("relation", whole=True, summary=name, **of._body()).table().column(0)[0].as_py()  # noqa: SLF001  # of the same class
 
     def _rows(self) -> Rows:
         return line().ask("relation", whole=False, **self._body())

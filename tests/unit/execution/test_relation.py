@@ -36,6 +36,18 @@ def test_a_relation_gives_each_kind_of_frame_and_rows(orders):
     assert len(orders) == 4
 
 
+def test_the_least_and_the_greatest_value_of_a_column_are_asked_of_the_database(orders, records):
+    assert (orders.min("id"), orders.max("id")) == (1, 4)
+    assert (orders.where(country="DE").min("amount"), orders.max("day")) == (1.5, "2026-04-03")
+    assert orders.order_by("id").limit(2).max("id") == 2
+    assert orders.select("id", total="amount").max("total") == 6.0
+    assert orders.where(country="nowhere").max("id") is None
+    assert orders.where(country=None).max("country") is None
+    assert "MAX(" in records.texts[-1]
+    with pytest.raises(QueryError, match="has no column 'ammount'"):
+        orders.max("ammount")
+
+
 def test_columns_are_chosen_and_renamed(orders):
     chosen = orders.select("country", total="amount").order_by("-total").limit(1)
     assert chosen.arrow().to_pylist() == [{"country": "DE", "total": 6.0}]
