@@ -34,6 +34,45 @@ def test_a_declared_type_stands_for_an_arrow_type(kind, arrow):
     assert declared_type(column(kind)) == arrow
 
 
+def test_nested_values_keep_each_part_or_are_refused():
+    value = {
+        "big": 2**62 + 1, "f": 0.1, "d": D("1.10"), "t": dt.datetime(2024, 1, 1, tzinfo=dt.UTC), "n": None, "l": [None, 2**50],
+        "s": {"x": [{"y": 1.5}]},
+    }  # fmt: skip
+    array = pa.array([value, None, {}])
+    kind = array.type
+    wider = pa.struct(
+        [
+            ("s", pa.struct([("x", pa.list_(pa.struct([("y", pa.float64()), ("z", pa.string())])))])),
+            ("more", pa.string()), ("n", pa.string()), ("t", TZ), ("d", pa.decimal128(9, 4)), ("f", pa.float64()),
+            ("l", pa.list_(pa.float64())), ("big", pa.int64()),
+        ]
+    )  # fmt: skip
+    assert checked_cast(array, wider, "v")[0].as_py()["s"] == {"x": [{"y": 1.5, "z": None}]}
+    without = [kind.field(place) for place in range(kind.num_fields)]
+    for name, other in (
+        ("f", pa.float32()),
+        ("d", pa.decimal128(5, 0)),
+        ("s", pa.struct([("x", pa.list_(pa.struct([])))])),
+    ):
+        fields = [field.with_type(other) if field.name == name else field for field in without]
+        with pytest.raises(MaterializeError, match="row 1"):
+            checked_cast(array, pa.struct(fields), "v")
+        with pytest.raises(MaterializeError, match="row 1"):
+            checked_cast(array, pa.struct([field for field in without if field.name != name]), "v")
+    assert checked_cast(array, pa.struct([field for field in without if field.name != "n"]), "v").null_count == 1
+
+
+def test_maps_keep_each_part_wherever_they_begin():
+    array = pa.array(
+        [[("a", {"x": 1})], None, [("b", {"x": 2})]], pa.map_(pa.string(), pa.struct([("x", pa.int64())]))
+    )[2:]
+    wider = pa.map_(pa.string(), pa.struct([("x", pa.int64()), ("y", pa.string())]))
+    assert checked_cast(array, wider, "v").to_pylist() == [[("b", {"x": 2, "y": None})]]
+    with pytest.raises(MaterializeError, match="row 1"):
+        checked_cast(array, pa.map_(pa.string(), pa.struct([("y", pa.string())])), "v")
+
+
 def test_sizes_may_stand_beside_the_type():
     assert declared_type(column("decimal", precision=12, scale=3)) == pa.decimal128(12, 3)
     assert declared_type(column("decimal", precision=12)) == pa.decimal128(12, 0)
