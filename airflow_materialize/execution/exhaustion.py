@@ -41,9 +41,11 @@ def sudden_end(result: ChildResult) -> tuple[str, str] | None:
         result: Of a child that said nothing of its end.
     """
     code, limits = -result.exit_code, result.limits
-    if result.exceeded == "processes":
-        what = f"it had more than {limits.processes:,} processes at once (resources.processes)"
-        return what, "start fewer, or raise the limit"
+    if result.exceeded:
+        most = f"{limits.processes:,} processes at once (resources.processes)"
+        if result.exceeded == "threads":
+            most = "half of the threads that this machine can have"
+        return f"it had more than {most}", "start fewer, or raise the limit"
     if code == signal.SIGXCPU or (code == signal.SIGKILL and limits.cpu and result.cpu_seconds >= limits.cpu):
         what = f"it took more processor time than its limit of {limits.cpu} s (resources.cpu_time)"
         return what, "raise the limit, or let the asset do less in one run"

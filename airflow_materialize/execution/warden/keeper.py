@@ -45,6 +45,7 @@ class Keeper:
         self.parent = os.getppid()
         self.most = limits.get("processes", 0)
         self.threads = _threads()
+        self.most_threads = limits.get("threads", 0)
         self.looked = 0.0
         self.status: int | None = None
         self.peak = 0
@@ -149,9 +150,15 @@ class Keeper:
         if _threads() - self.threads < self.most // 2:
             return
         self.looked = now
-        if len(tree.descendants(os.getpid())) > self.most:
+        found = tree.descendants(os.getpid())
+        if len(found) > self.most:
             self.reason = "processes"
-            self.end(0)
+        elif self.most_threads and sum(process.threads for process in found) > self.most_threads:
+            # Threads have their numbers from where processes have theirs: without any left nobody starts anything.
+            self.reason = "threads"
+        else:
+            return
+        self.end(0)
 
     def tell(self) -> None:
         """Tell the worker how it ended."""

@@ -14,7 +14,7 @@ _KILL = 9
 class Process:
     """One process, as `/proc` showed it a moment ago."""
 
-    __slots__ = ("group", "name", "parent", "pid", "session", "started", "state")
+    __slots__ = ("group", "name", "parent", "pid", "session", "started", "state", "threads")
 
     def __init__(self, pid: int, stat: bytes) -> None:
         self.pid = pid
@@ -23,7 +23,7 @@ class Process:
         self.name = name.decode(errors="replace")
         self.state = fields[0].decode()
         self.parent, self.group, self.session = (int(field) for field in fields[1:4])
-        self.started = int(fields[19])
+        self.threads, self.started = int(fields[17]), int(fields[19])
 
     @property
     def runs(self) -> bool:
