@@ -13,12 +13,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from airflow_materialize.destinations.arrow import parts
 from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.destinations.postgres_types import encoder, prepared
 from airflow_materialize.errors import MaterializeError
 
 _AHEAD = 2
-"""Batches that are encoded before they are sent."""
+"""Parts that are encoded before they are sent."""
+
+_PART_BYTES = 1024 * 1024
+"""A part of a batch: encoder, queue, driver and libpq hold one each, or two."""
 
 
 def encoded(schema: pa.Schema, batches: Iterable[pa.RecordBatch], types: Mapping[str, str]) -> Iterator[bytes]:
@@ -44,7 +48,7 @@ def encoded(schema: pa.Schema, batches: Iterable[pa.RecordBatch], types: Mapping
     writer = ArrowToPostgresBinaryEncoder.new_with_encoders(plain, builders)
     yield writer.write_header()
     row = 0
-    for batch in batches:
+    for batch in parts(batches, _PART_BYTES):
         columns = [_column(name, batch.column(at), types[name], row) for at, name in enumerate(schema.names)]
         arrays = [column.cast(field.type) for column, field in zip(columns, fields, strict=True)]
         yield writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=plain))

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from airflow_materialize.destinations.arrow import canonical, is_binary
+from airflow_materialize.destinations.arrow import canonical, is_binary, parts
 from airflow_materialize.destinations.base import STAGING, Capabilities, Destination, Progress, Session, Table
 from airflow_materialize.destinations.sqlite_errors import is_busy, translated
 from airflow_materialize.destinations.sqlite_publishing import SQLitePublishing
@@ -33,6 +33,7 @@ WAIT_SECONDS = 600.0
 
 _BUSY_MILLISECONDS = 1000
 _ROWS_PER_INSERT = 100
+_PART_BYTES = 1024 * 1024
 
 
 class SQLiteSession(SQLitePublishing):
@@ -133,7 +134,7 @@ class SQLiteSession(SQLitePublishing):
         together = max(1, min(_ROWS_PER_INSERT, limit // width))
         row, insert = f"({', '.join('?' * width)})", f"INSERT INTO {self.name_of(table)} ({names}) VALUES "
         count = 0
-        for batch in batches:
+        for batch in parts(batches, _PART_BYTES):
             columns = [column_values(name, batch[name], count) for name in schema.names]
             cells = list(chain.from_iterable(zip(*columns, strict=True)))
             size, step = len(cells), together * width

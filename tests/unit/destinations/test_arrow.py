@@ -45,6 +45,20 @@ def test_a_decimal_has_its_digits_and_no_exponent():
     assert to_text(values).to_pylist() == ["0.0000000001", None, "-12.0000000000"]
 
 
+def test_moments_in_utc_are_written_as_arrow_writes_them():
+    moments = pa.array(
+        [None, 0, -1, 1, 86_399_999_999, -62_135_596_800_000_000, 253_402_300_799_999_999], pa.timestamp("us", "UTC")
+    )
+    assert to_text(moments) == moments.cast(pa.string())
+    assert to_text(moments.slice(0, 0)).type == pa.string()
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("s")])
+def test_a_moment_that_arrow_has_no_text_for_is_refused(kind):
+    with pytest.raises(ValueError, match="beyond the year 32767"):
+        to_text(pa.array([0, 2**60], pa.int64()).cast(kind))
+
+
 def test_what_has_no_json_is_refused():
     with pytest.raises(ValueError, match="bytes has no JSON"):
         to_json_text(pa.array([[b"x"]]))
