@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from airflow_materialize.destinations.arrow import canonical, is_binary, is_json, is_text, is_uuid
 from airflow_materialize.destinations.base import STAGING, Destination, Progress, Session, Table
+from airflow_materialize.destinations.duckdb_bulk import DuckDBBulk, Thrift
 from airflow_materialize.destinations.duckdb_errors import translated
-from airflow_materialize.destinations.duckdb_publishing import DuckDBPublishing
 from airflow_materialize.destinations.duckdb_reading import DuckDBReader
 from airflow_materialize.destinations.waiting import queue, wait_for
 from airflow_materialize.errors import MaterializeError
@@ -57,13 +57,19 @@ _TYPES: dict[pa.DataType, str] = {
 }
 
 
-class DuckDBSession(DuckDBPublishing):
+class DuckDBSession(DuckDBBulk):
     """One open DuckDB connection."""
 
     dialect = "duckdb"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Any] = _NOTHING) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        settings: Mapping[str, Any] = _NOTHING,
+        thrift: Thrift | None = None,
+    ) -> None:
         self._connection = connection
+        self._thrift = thrift or Thrift()
         self._settings = settings
         self._types: dict[str, str] = {}
         # Else a table that does not exist would be looked for among the variables of the calling Python code.
@@ -142,32 +148,6 @@ class DuckDBSession(DuckDBPublishing):
         self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {self.quote(STAGING)} ({self.definitions(columns)})")
         return Table(STAGING, "main", "temp")
 
-    def bulk(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:  # noqa: D102
-        failures: list[Exception] = []
-
-        def watched() -> Iterator[pa.RecordBatch]:
-            # DuckDB would turn an exception into the text of its own.
-            try:
-                yield from batches
-            except Exception as error:
-                failures.append(error)
-                raise
-
-        names = ", ".join(self.quote(name) for name in schema.names)
-        source = "_materialize_batches"
-        reader = pa.RecordBatchReader.from_batches(schema, watched())
-        try:
-            self._connection.register(source, reader)
-            return self.execute(f"INSERT INTO {self.name_of(table)} ({names}) SELECT {names} FROM {source}")
-        except MaterializeError:
-            if failures:
-                raise failures[0] from None
-            raise
-        finally:
-            # Refused after a failure, until the transaction is rolled back.
-            with suppress(duckdb.Error):
-                self._connection.unregister(source)
-
     def reader(self) -> Reader:  # noqa: D102
         return DuckDBReader(self._connection, self.quote, self._settings)
 
@@ -215,6 +195,10 @@ class DuckDB(Destination):
     conn_type = "duckdb"
     title = "DuckDB"
 
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._thrift = Thrift()
+
     def table(self, name: str) -> Table:  # noqa: D102
         return Table.named(name, "[catalog.][schema.]table", " in DuckDB")
 
@@ -242,7 +226,7 @@ class DuckDB(Destination):
             connection = _opened(open_file, path, progress)
             try:
                 extra = self.connection.extra
-                yield DuckDBSession(connection, {**extra, **(extra.get("settings") or {})})
+                yield DuckDBSession(connection, {**extra, **(extra.get("settings") or {})}, self._thrift)
             finally:
                 connection.close()
 

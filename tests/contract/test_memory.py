@@ -1,0 +1,111 @@
+"""A load takes little memory, however many rows it has."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+BULK = """
+import json, os, sys, threading
+from pathlib import Path
+import pyarrow as pa
+import pyarrow.compute
+from airflow_materialize.connections import resolve
+from airflow_materialize.destinations.base import for_connection
+
+url, count = json.loads(sys.stdin.read())
+schema = pa.schema([(name, pa.int64()) for name in "abcd"])
+rows = 262_144
+
+
+def held():
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) // 1024
+
+
+def batches():
+    for _ in range(count):
+        # What cannot be compressed.
+        buffers = [pa.py_buffer(os.urandom(8 * rows)) for _ in schema]
+        arrays = [pa.Array.from_buffers(pa.int64(), rows, [None, buffer]) for buffer in buffers]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+peak, over = [], threading.Event()
+
+
+def watch():
+    while not over.wait(0.01):
+        peak.append(held())
+
+
+destination = for_connection(resolve("warehouse", {"warehouse": url}))
+with destination.session() as session, session.transaction():
+    if destination.conn_type == "duckdb":
+        session.execute("SET threads = 2")
+    table = destination.table("numbers")
+    session.create_table(table, {field.name: session.column_type(field.type) for field in schema})
+    before = held()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert session.bulk(table, schema, batches()) == rows * count
+    over.set()
+    watcher.join()
+print(max(peak) - before)
+"""
+
+
+@pytest.mark.parametrize(("kind", "batches", "most"), [("duckdb", 16, 110), ("postgres", 6, 50), ("sqlite", 2, 60)])
+def test_rows_pass_through_little_memory(make_warehouse, kind, batches, most):
+    done = subprocess.run(
+        [sys.executable, "-c", BULK],
+        input=json.dumps([make_warehouse(kind).url, batches]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < most
+
+
+def test_rows_that_need_more_memory_than_most_get_it(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    small = pa.record_batch({"id": [1], "text": ["x"]})
+    large = pa.record_batch({"id": [2], "text": ["x" * 80_000_000]})
+    result = warehouse.stage(pa.Table.from_batches([small, large]))
+    report = warehouse.load(result, "append")
+    assert (report.rows_inserted, report.rows_total) == (2, 2)
+    assert [said for said in warehouse.said if "needs more memory" in said] == [
+        "DuckDB needs more memory for these rows than most do; the whole transaction is done again (1 of 8)"
+    ]
+    assert warehouse.load(result, "append", run="another").rows_total == 4
+    assert len([said for said in warehouse.said if "needs more memory" in said]) == 1
+    with warehouse.destination.session() as session:
+        [(settings,)] = session.rows(
+            "SELECT count(*) FROM duckdb_settings() WHERE name = 'memory_limit' AND value LIKE '%GiB'"
+        )
+    assert settings == 1
+    assert warehouse.rows(columns="id, length(text)") == [(1, 1), (1, 1), (2, 80_000_000), (2, 80_000_000)]
+
+
+def test_a_limit_of_memory_that_the_connection_has_is_kept(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    with warehouse.destination.session() as session:
+        session.execute("CREATE TABLE t (id BIGINT)")
+        for limit, kept in (("20MB", "19.0 MiB"), ("2GB", "1.8 GiB")):
+            session.execute(f"SET memory_limit = '{limit}'")
+            found = []
+
+            def batches(session=session, found=found):
+                yield pa.record_batch({"id": [1]})
+                found.append(
+                    session._connection.cursor().execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+                )
+
+            session.bulk(warehouse.table("t"), pa.schema([("id", pa.int64())]), batches())
+            assert session.rows("SELECT current_setting('memory_limit')") == [(kept,)]
+            assert (found == [kept]) == (limit == "20MB")
