@@ -134,6 +134,8 @@ class DuckDBSession(DuckDBBulk):
 
     def column_type(self, arrow_type: pa.DataType) -> str:  # noqa: D102
         spelled = self._spelled(arrow_type)
+        if not pa.types.is_nested(arrow_type):
+            return spelled
         if spelled not in self._types:
             with translated():
                 query = f"SELECT typeof(CAST(NULL AS {spelled}))"
@@ -172,7 +174,7 @@ class DuckDBSession(DuckDBBulk):
             if test(arrow_type):
                 return name
         if pa.types.is_decimal(arrow_type):
-            return f"DECIMAL({arrow_type.precision}, {arrow_type.scale})"
+            return f"DECIMAL({arrow_type.precision},{arrow_type.scale})"
         if pa.types.is_nested(arrow_type):
             return self._nested(arrow_type)
         raise MaterializeError(f"{arrow_type} has no exact type in DuckDB")

@@ -8,6 +8,7 @@ import threading
 import time
 
 import duckdb as engine
+import pyarrow as pa
 import pytest
 
 from airflow_materialize.connections import resolve
@@ -229,3 +230,24 @@ def test_the_file_is_free_for_others_after_a_session(destination, path):
         session.execute("CREATE TABLE t (id INTEGER)")
     with engine.connect(str(path)) as connection:
         assert connection.execute("SELECT count(*) FROM t").fetchall() == [(0,)]
+
+
+def test_types_are_spelled_as_the_database_spells_them(destination):
+    kinds = [
+        *duckdb._TYPES,
+        pa.uuid(),
+        pa.json_(),
+        pa.string(),
+        pa.binary(),
+        pa.decimal128(12, 2),
+        pa.decimal128(38, 0),
+    ]
+    kinds += [
+        pa.list_(pa.decimal128(12, 2)),
+        pa.struct([("a b", pa.int64())]),
+        pa.map_(pa.string(), pa.timestamp("us")),
+    ]
+    with destination.session() as session:
+        expected = {f"c{index}": session.column_type(kind) for index, kind in enumerate(kinds)}
+        session.create_table(destination.table("t"), expected)
+        assert session.columns(destination.table("t")) == expected
