@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Limits:
         file: Bytes for each file that is written.
         files: How many files, sockets and pipes each process may have open.
         processes: How many processes there may be at once.
+        threads: How many threads they may have together.
     """
 
     memory: int = 0
@@ -30,6 +32,7 @@ class Limits:
     file: int = 0
     files: int = 0
     processes: int = 0
+    threads: int = 0
 
     def __str__(self) -> str:
         """Return the form that the warden reads."""
@@ -47,4 +50,13 @@ def limits_of(resources: Resources) -> Limits:
         file=resources.file_size or 0,
         files=resources.open_files or 0,
         processes=resources.processes or MOST_PROCESSES,
+        threads=_half_of_all_threads(),
     )
+
+
+def _half_of_all_threads() -> int:
+    """Return half of what the whole machine may have; 0 where nobody says."""
+    try:
+        return min(int(Path(f"/proc/sys/kernel/{name}").read_text()) for name in ("pid_max", "threads-max")) // 2
+    except (OSError, ValueError):
+        return 0

@@ -39,8 +39,6 @@ def main() -> None:
     limits = {name: int(value) for name, _, value in (each.partition("=") for each in sys.argv[3].split(",") if each)}
     os.set_inheritable(control, False)
     environment = _environment()
-    # A namespace of processes says another number.
-    limits["threads"] = _most_threads()
     # Opened before the folder of devices becomes another one.
     nowhere = os.open(os.devnull, os.O_RDWR)
     try:
@@ -162,18 +160,6 @@ def _become(command: list[str], environment: dict[bytes, bytes], limits: Mapping
     except OSError as error:
         os.write(2, f"{command[0]} cannot be started: {error.strerror}\n".encode())
     os._exit(127)
-
-
-def _most_threads() -> int:
-    """Return how many threads a command may have, half of what the whole machine may; 0 where nobody says."""
-    found = []
-    for name in ("pid_max", "threads-max"):
-        try:
-            with open(f"/proc/sys/kernel/{name}", "rb") as file:  # noqa: PTH123  # pathlib takes longer to import than all of this
-                found.append(int(file.read()))
-        except (OSError, ValueError):
-            return 0
-    return min(found) // 2
 
 
 def _limit(limits: Mapping[str, int]) -> None:

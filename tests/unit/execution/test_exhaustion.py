@@ -23,12 +23,14 @@ pytestmark = pytest.mark.skipif(not kernel.LINUX, reason="other systems do not k
 MEMORY = Limits(memory=400_000_000)
 
 
-def test_limits_are_those_of_the_header_and_a_thousand_processes():
-    assert limits_of(Resources()) == Limits(processes=MOST_PROCESSES)
+def test_limits_are_those_of_the_header_a_thousand_processes_and_half_of_the_threads_of_the_machine():
+    most = min(int(Path(f"/proc/sys/kernel/{name}").read_text()) for name in ("pid_max", "threads-max"))
+    assert limits_of(Resources()) == Limits(processes=MOST_PROCESSES, threads=most // 2)
     asked = Resources.model_validate(
         {"memory": "2GiB", "cpu_time": "1.5m", "file_size": "10 MB", "processes": 4, "open_files": 64}
     )
-    assert limits_of(asked) == Limits(memory=2 * 2**30, cpu=90, file=10_000_000, files=64, processes=4)
+    numbers = {"memory": 2 * 2**30, "cpu": 90, "file": 10_000_000, "files": 64, "processes": 4}
+    assert limits_of(asked) == Limits(**numbers, threads=most // 2)
 
 
 @pytest.mark.parametrize(
