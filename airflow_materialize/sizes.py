@@ -8,6 +8,12 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?))?B?", re.IGNORECASE)
 _POWERS = " KMGT"
 
 
+def shown_size(size: int) -> str:
+    """Return a number of bytes in the unit that fits it."""
+    power = min((len(str(size)) - 1) // 3, len(_POWERS) - 1)
+    return f"{size / 1000**power:,.1f} {_POWERS[power]}B" if power else f"{size} bytes"
+
+
 def parse_size(text: str) -> int:
     """Read a size as people write it: `2GB` is two billion bytes, `2GiB` is two times 2³⁰.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import traceback
@@ -23,6 +24,11 @@ _MACHINERY = (
     f"{Path(importlib.__file__).parent}{os.sep}",
     "<frozen importlib",
 )
+_HEAD_AND_MESSAGE = 2
+_FORMS = ("arrow", "pandas", "polars")
+_LIBRARIES = ("pyarrow", "pandas", "polars")
+# Frames of compiled code: no file of that name is on the machine, and no line can be shown.
+_COMPILED = (".pxi", ".pyx")
 _ASYNCIO = f"{Path(traceback.__file__).parent / 'asyncio'}{os.sep}"
 
 
@@ -63,7 +69,9 @@ def user_traceback(error: BaseException, *, brief: bool = False) -> str:
     """
     formatted = traceback.TracebackException(type(error), error, error.__traceback__)
     _trim(formatted, set(), _libraries() if brief else ())
-    return "".join(formatted.format())
+    lines = list(formatted.format())
+    # Without a frame, a cause and a note what is left is the message, which stands above it.
+    return "".join(lines) if len(lines) > _HEAD_AND_MESSAGE else ""
 
 
 def _whole(error: BaseException) -> str:
@@ -87,6 +95,7 @@ def _trim(formatted: traceback.TracebackException, seen: set[int], libraries: tu
     while frames and frames[0].filename.startswith(_ASYNCIO):
         del frames[0]
     if libraries:
+        frames = [frame for frame in frames if not frame.filename.endswith(_COMPILED)]
         frames = [frame for frame in frames[:-1] if not frame.filename.startswith(libraries)] + frames[-1:]
     formatted.stack[:] = frames
     parts = [formatted.__cause__, formatted.__context__, *(getattr(formatted, "exceptions", None) or ())]
@@ -114,9 +123,19 @@ def _hint(error: BaseException, phase: str) -> str:
         return f"add the distribution that brings the module {package} to the asset's requirements.txt"
     if isinstance(error, SystemExit) and phase != "script":
         return "return from materialize() instead; skip() of airflow_materialize.sdk ends a run that has nothing to do"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "free space where it writes; what an asset writes into its temporary folder goes when it ends"
+    if isinstance(error, AttributeError) and getattr(error, "name", "") in _FORMS and _is_frame(error):
+        return f"query.{error.name}(sql), and ref(…).{error.name}(): the form is said before the rows are read"
     if isinstance(error, KeyError) and error.args and _is_interval_name(error.args[0]):
         return f"this run has no data interval: {INTERVAL_CHOICES}"
     return ""
+
+
+def _is_frame(error: AttributeError) -> bool:
+    """Whether it is a frame or a table, as `query()` returns it, that has no such attribute."""
+    kind = type(getattr(error, "obj", None))
+    return kind.__name__ in {"DataFrame", "Table"} and kind.__module__.partition(".")[0] in _LIBRARIES
 
 
 def _is_interval_name(name: Any) -> bool:

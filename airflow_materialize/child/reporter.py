@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 
+from airflow_materialize.sdk.names import LINE_CLOSED
 from airflow_materialize.sdk.wire import Message, send
 
 TYPE_CHECKING = False
@@ -45,13 +48,19 @@ class Reporter:
         self.send("phase", name=phase)
 
     def send(self, kind: str, **body: Any) -> None:
-        """Send one message. Without a worker there is nobody to run for, so the process ends."""
+        """Send one message. Without a worker there is nobody to run for, so the process ends.
+
+        Where it is the socket that is gone, the last line on stderr says so.
+        """
         if not self.is_here:
             return
         try:
             with self._lock:
                 send(self._sock, Message(kind, body))
-        except OSError:
+        except OSError as error:
+            if error.errno in {errno.EBADF, errno.ENOTSOCK}:
+                with suppress(OSError):
+                    os.write(2, f"{LINE_CLOSED}\n".encode())
             os._exit(1)
 
     def progress(self, rows: int, size: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_materialize.errors import MaterializeError
-from airflow_materialize.sizes import parse_size
+from airflow_materialize.sizes import parse_size, shown_size
 
 _HINT = "read less with select() and where(), or read in parts with batches=…"
 
@@ -35,7 +35,7 @@ class Bounds:
         if self.max_rows and rows > self.max_rows:
             raise MaterializeError(f"the statement gives more than parameters.max_rows: {self.max_rows:,}", hint=_HINT)
         if self.max_bytes and size > self.max_bytes:
-            limit = f"{self.max_bytes / 1e6:,.1f} MB"
+            limit = shown_size(self.max_bytes)
             raise MaterializeError(f"the statement gives more than parameters.max_bytes: {limit}", hint=_HINT)
 
     def warning(self, rows: int, size: int) -> str:
@@ -43,7 +43,8 @@ class Bounds:
         if self.warn_rows and rows > self.warn_rows:
             return f"{rows:,} rows are loaded whole, more than parameters.warn_rows: {self.warn_rows:,}; {_HINT}"
         if self.warn_bytes and size > self.warn_bytes:
-            return f"{size / 1e6:,.1f} MB are loaded whole, more than parameters.warn_bytes; {_HINT}"
+            limit = shown_size(self.warn_bytes)
+            return f"{shown_size(size)} are loaded whole, more than parameters.warn_bytes: {limit}; {_HINT}"
         return ""
 
 

@@ -170,7 +170,8 @@ class Desk:
         if question.kind == "relation":
             from airflow_materialize.execution.relation import compose
 
-            made = compose(body.get("relation"), destination, session, summary=body.get("summary"))
+            known = [dependency.asset for dependency in self._plan.asset.depends]
+            made = compose(body.get("relation"), destination, session, summary=body.get("summary"), known=known)
             return _Statement(made.sql, _bound(made.parameters, session), made.tables)
         if question.kind != "query" or not isinstance(body.get("sql"), str):
             raise MaterializeError("the worker does not understand what is asked for")

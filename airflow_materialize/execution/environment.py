@@ -190,7 +190,9 @@ def _build(path: Path, key: str, lock: str, installation: Installation, held: in
         _replace(venv, path, building)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    log.info("built the environment with %d packages in %.1f s", count_packages(lock), time.monotonic() - started)
+    count = count_packages(lock)
+    packages = f"{count} package{'' if count == 1 else 's'}"
+    log.info("built the environment with %s in %.1f s", packages, time.monotonic() - started)
 
 
 def _replace(source: Path, target: Path, aside: Path) -> None:

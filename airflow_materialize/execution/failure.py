@@ -11,6 +11,7 @@ from airflow_materialize.errors import Ending, MaterializeError, RunError
 from airflow_materialize.execution.exhaustion import limit_note, no_memory_left, peak, sudden_end
 from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.result import ChildResult
+from airflow_materialize.sdk.names import LINE_CLOSED
 
 VALIDATE = "validate"
 """The phase in which the file that user code wrote is examined."""
@@ -142,6 +143,8 @@ def _silent_end(result: ChildResult) -> tuple[str, str]:
             f"its messages cannot be read: {result.torn}",
             "user code must leave the file descriptors it inherits alone",
         )
+    if result.outcome == "silent" and "".join(result.tail[-1:]).endswith(LINE_CLOSED):
+        return LINE_CLOSED, "close what the asset opened itself, and no descriptor that it was started with"
     if result.outcome != "silent":
         return (
             f"ended with exit code {code} after its result was complete",

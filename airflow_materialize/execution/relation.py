@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,9 @@ class Composed:
     tables: list[tuple[str, str]]
 
 
-def compose(description: Any, destination: Destination, session: Session, *, summary: Any = None) -> Composed:
+def compose(
+    description: Any, destination: Destination, session: Session, *, summary: Any = None, known: Iterable[str] = ()
+) -> Composed:
     """Write the statement of a relation.
 
     Args:
@@ -44,13 +46,14 @@ def compose(description: Any, destination: Destination, session: Session, *, sum
         destination: Knows what a table's name means.
         session: Knows the tables' columns, and how names are written.
         summary: What is asked for instead of the rows: their `count`, or the `min` or `max` of their only column.
+        known: Names of tables that a misspelled one may mean.
 
     Raises:
         MaterializeError: There is no such table or column, or the description is none.
     """
     from sqlglot import exp
 
-    composer = _Composer(destination, session)
+    composer = _Composer(destination, session, known)
     try:
         select = composer.relation(description).select()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -116,7 +119,8 @@ class _Composer:
         tables: The tables so far.
     """
 
-    def __init__(self, destination: Destination, session: Session) -> None:
+    def __init__(self, destination: Destination, session: Session, known: Iterable[str]) -> None:
+        self._known = tuple(known)
         self.parameters: dict[str, Any] = {}
         self.tables: list[tuple[str, str]] = []
         self._destination = destination
@@ -139,6 +143,8 @@ class _Composer:
         columns = self._session.columns(table)
         if columns is None:
             hint = "materialize the asset first" if how == "ref" else "[catalog.][schema.]table, as the database has it"
+            if meant := suggest(name, self._known):
+                hint = f"{meant}; {hint}"
             raise MaterializeError(f"there is no table {name} on {self._destination.connection.conn_id!r}", hint=hint)
         self.tables.append((str(how), name))
         source = sqlglot.parse_one(self._session.name_of(table), into=exp.Table, dialect=self._session.dialect)

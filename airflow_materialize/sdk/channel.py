@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import _socket  # `socket` brings `selectors` and makes enums: a tenth of the time until an asset's first line
+import errno
 import os
 import threading
 
 from airflow_materialize.sdk.exceptions import ConnectionNotFoundError, QueryError
+from airflow_materialize.sdk.names import LINE_CLOSED
 from airflow_materialize.sdk.wire import Message, WireError, receive, send
 
 TYPE_CHECKING = False
@@ -99,7 +101,8 @@ class Channel:
         except WireError as error:
             raise QueryError(str(error)) from error
         except OSError as error:
-            raise QueryError(f"{_GONE} ({error.strerror})") from error
+            lost = LINE_CLOSED if error.errno in {errno.EBADF, errno.ENOTSOCK} else f"{_GONE} ({error.strerror})"
+            raise QueryError(lost) from error
         if not descriptors:
             raise QueryError(_GONE)
         os.set_inheritable(descriptors[0], False)

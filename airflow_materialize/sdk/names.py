@@ -12,3 +12,6 @@ INTERVAL_CHOICES = (
     "or let the pipeline have a cron schedule"
 )
 """What a user can do about a run without an interval."""
+
+LINE_CLOSED = "user code closed, or replaced, the file descriptor on which the asset talks to its worker"
+"""Why nothing of this process reaches the worker any longer."""

@@ -318,7 +318,7 @@ def test_bounds_hold_for_what_is_loaded_whole(warehouse, records):
         assert not [text for level, text in records.lines if level == "WARNING" and "whole" in text]
         query(f"{sql} LIMIT 2")
     assert "2 rows are loaded whole, more than parameters.warn_rows: 1" in str(records.lines)
-    with warehouse.answering(max_bytes="20 B"), pytest.raises(QueryError, match="max_bytes"):
+    with warehouse.answering(max_bytes="20 B"), pytest.raises(QueryError, match="max_bytes: 20 bytes"):
         query(sql)
     with warehouse.answering(warn_bytes=1):
         query(sql)

@@ -151,6 +151,8 @@ def test_a_join_takes_columns_of_two_names_filters_and_further_joins(orders):
         (lambda orders: orders.join("raw.countries", on=[]), "no column to match by"),
         (lambda orders: orders.join("raw.countries", on="country", how="lift"), "did you mean 'left'"),
         (lambda orders: ref("raw.nothing"), "there is no table raw.nothing.*materialize the asset first"),
+        (lambda orders: ref("raw.ordrs"), "there is no table raw.ordrs.*did you mean 'raw.orders'"),
+        (lambda orders: ref("ordres"), "there is no table ordres.*did you mean 'raw.orders'"),
     ],
 )
 def test_a_mistake_is_named_with_what_would_be_right(orders, relation, said):
