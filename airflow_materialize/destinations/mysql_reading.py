@@ -15,7 +15,7 @@ from MySQLdb.cursors import Cursor, SSCursor
 from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.destinations.mysql_errors import translated
 from airflow_materialize.destinations.mysql_spelling import bound, placed, time_of_day
-from airflow_materialize.destinations.reading import BATCH_BYTES, Parameters, Reader, ReadOnlyError
+from airflow_materialize.destinations.reading import Parameters, Reader, ReadOnlyError, next_rows
 from airflow_materialize.destinations.statement import one_statement
 from airflow_materialize.errors import MaterializeError
 
@@ -31,7 +31,6 @@ _REFUSED = {
 _EXECUTED_COMMENT = re.compile(r"/\*M?!")
 # sqlglot takes any space for one that makes this a comment, the server takes those of ASCII alone.
 _DISPUTED_COMMENT = re.compile(r"--[^\x00-\x7f]")
-_FIRST_ROWS, _MOST_ROWS = 100, 65_536
 _WIDEST = 38
 
 _INTEGERS = {
@@ -78,11 +77,11 @@ class MySQLReader(Reader):
                 raise ReadOnlyError("this statement gives no rows")
             schema = pa.schema(_fields(cursor))
             yield _batch(schema, [])
-            step = _FIRST_ROWS
+            step = 1
             while rows := cursor.fetchmany(step):
                 batch = _batch(schema, rows)
                 yield batch
-                step = max(1, min(_MOST_ROWS, BATCH_BYTES * len(rows) // max(batch.nbytes, 1)))
+                step = next_rows(len(rows), batch.nbytes)
 
     def _run(self, statement: str) -> None:
         with translated(self._product), closing(self._connection.cursor(Cursor)) as cursor:

@@ -11,13 +11,12 @@ import pyarrow as pa
 
 from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.destinations.placeholders import formatted
-from airflow_materialize.destinations.reading import BATCH_BYTES, Parameters, Reader, ReadOnlyError
+from airflow_materialize.destinations.reading import Parameters, Reader, ReadOnlyError, next_rows
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.postgres_errors import Translator
 
 _CURSOR = "_materialize_rows"
-_FIRST_ROWS, _MOST_ROWS = 100, 65_536
 _READS = {"select", "with", "values", "table"}
 _SHOWS = {"show", "explain"}
 
@@ -84,7 +83,7 @@ class PostgresReader(Reader):
 
     def _rows(self, cursor: Any, sql: str, parameters: Parameters, *, declares: bool) -> Generator[pa.RecordBatch]:
         self._execute(cursor, f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {sql}" if declares else sql, parameters)
-        step = _FIRST_ROWS
+        step = 1
         if declares:
             cursor.execute(f"FETCH FORWARD {step} FROM {_CURSOR}")
         if not cursor.description:
@@ -97,7 +96,7 @@ class PostgresReader(Reader):
             yield batch
             if not declares or len(rows) < step:
                 return
-            step = max(1, min(_MOST_ROWS, BATCH_BYTES * len(rows) // max(batch.nbytes, 1)))
+            step = next_rows(len(rows), batch.nbytes)
             cursor.execute(f"FETCH FORWARD {step} FROM {_CURSOR}")
 
     def _execute(self, cursor: Any, sql: str, parameters: Parameters) -> None:

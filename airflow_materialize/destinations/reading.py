@@ -17,7 +17,7 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 BATCH_BYTES = 16 * 1024 * 1024
 """About as much is read at once."""
 
-_FIRST_ROWS, _MOST_ROWS = 100, 65_536
+_MOST_ROWS, _MORE = 65_536, 16
 
 
 class ReadOnlyError(MaterializeError):
@@ -57,11 +57,16 @@ def in_batches(
         return pa.RecordBatch.from_arrays(arrays, names=list(names))
 
     yield batch([()] * len(names))
-    step = _FIRST_ROWS
+    step = 1
     while rows := fetch(step):
         found = batch(list(zip(*rows, strict=True)))
         yield found
-        step = max(1, min(_MOST_ROWS, BATCH_BYTES * len(rows) // max(found.nbytes, 1)))
+        step = next_rows(len(rows), found.nbytes)
+
+
+def next_rows(rows: int, size: int) -> int:
+    """Return how many rows to fetch after so many of that size. It begins with one: a row may be large."""
+    return max(1, min(_MOST_ROWS, rows * _MORE, BATCH_BYTES * rows // max(size, 1)))
 
 
 class Reader(ABC):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_materialize.execution.bounds import Bounds
 
+_USUAL_DIGITS, _MOST_DIGITS = 38, 76
+
 
 class Spool:
     """An Arrow stream on disk.
@@ -90,7 +92,7 @@ class Spool:
 
 
 def widened(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
-    """Return the schema that holds what both hold: nothing becomes anything, an integer becomes a float.
+    """Return the schema that holds what both hold: nothing becomes anything, integers floats, decimals longer.
 
     Raises:
         MaterializeError: A column has values of two kinds.
@@ -105,9 +107,22 @@ def widened(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
             types.append(one)
         elif pa.types.is_integer(one) and pa.types.is_floating(two):
             types.append(two)
+        elif pa.types.is_decimal(one) and pa.types.is_decimal(two) and (longer := _longer(one, two)):
+            types.append(longer)
         else:
             raise MaterializeError(f"column {name!r} has {one} and {two}", hint="CAST it to one type in the statement")
     return pa.schema([pa.field(name, kind) for name, kind in zip(schema.names, types, strict=True)])
+
+
+def _longer(one: pa.Decimal128Type, two: pa.Decimal128Type) -> pa.DataType | None:
+    """Return the decimal with the digits of both; None where Arrow has none."""
+    import pyarrow as pa
+
+    scale = max(one.scale, two.scale)
+    digits = max(one.precision - one.scale, two.precision - two.scale) + scale
+    if digits > _MOST_DIGITS:
+        return None
+    return pa.decimal128(digits, scale) if digits <= _USUAL_DIGITS else pa.decimal256(digits, scale)
 
 
 def _read(file: IO[bytes]) -> Iterator[pa.RecordBatch]:

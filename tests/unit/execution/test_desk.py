@@ -14,6 +14,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from airflow_materialize.connections import resolve
+from airflow_materialize.destinations.base import for_connection
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval
 from airflow_materialize.sdk import get_connection, query
@@ -132,6 +134,36 @@ def test_a_statement_that_does_more_than_read_is_refused_and_changes_nothing(war
         query(sql.format(orders=warehouse.orders))
     assert "return the rows from materialize()" in str(caught.value)
     assert warehouse.content() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "type_"),
+    [
+        ("n * 1.5", pa.decimal128(6, 1)),
+        ("n / 8.0", pa.decimal128(25, 20)),
+        ("CASE WHEN n < 500 THEN NULL ELSE n END", pa.decimal128(5, 0)),
+        ("CASE WHEN n < 500 THEN 1 ELSE 1e50 END", pa.decimal256(51, 0)),
+    ],
+)
+def test_numbers_of_any_digits_are_one_column_however_many_rows_there_are(warehouse, number, type_):
+    if warehouse.kind != "postgres":
+        pytest.skip("the others' columns have digits of their own")
+    sql = f"SELECT n, ({number})::numeric AS d FROM generate_series(1, 40000) AS n ORDER BY n"
+    with warehouse.answering():
+        found = query.arrow(sql)
+    assert (found.num_rows, found.schema.field("d").type.scale) == (40_000, type_.scale)
+    assert type(found.schema.field("d").type) is type(type_)
+    with warehouse.session() as session:
+        assert [*zip(*found.to_pydict().values(), strict=True)] == session.rows(sql)
+
+
+def test_large_rows_are_fetched_one_by_one(warehouse):
+    if warehouse.kind == "duckdb":
+        pytest.skip("it gives its own vectors")
+    large = "printf('%.*c', 9000000, 'x')" if warehouse.kind == "sqlite" else "repeat('x', 9000000)"
+    sql = f"SELECT {large} AS large FROM {warehouse.orders}"
+    with for_connection(resolve("warehouse", warehouse.urls)).session(read_only=True) as session:
+        assert [batch.num_rows for batch in session.reader().batches(sql)] == [0, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
