@@ -137,6 +137,7 @@ class _Matching:
 
     def into_the_table(self, *, changes: bool) -> SchemaPlan:
         """Return the plan by which the result goes into the table that there is."""
+        self._see_history(changes=changes)
         columns: list[StagedColumn] = []
         added, changed, ignored = {}, {}, []
         for column in self.fresh():
@@ -246,6 +247,16 @@ class _Matching:
     def _history(self) -> list[StagedColumn]:
         made = history_columns(self.session, self.asset, self.by_name)
         return [replace(column, name=self.in_table.get(column.name, column.name)) for column in made]
+
+    def _see_history(self, *, changes: bool) -> None:
+        """Refuse a table whose rows would be neither current versions nor former ones."""
+        lacking = [column.name for column in self._history() if not self._known(column)]
+        some = f"SELECT 1 FROM {self.session.name_of(self.table)} LIMIT 1"
+        if lacking and (not changes or self.session.rows(some)):
+            raise MaterializeError(
+                f"{self.table} lacks {', '.join(lacking)}, so nobody knows since when its rows are valid",
+                hint="a full refresh begins its history with the result, or add these columns to the table and fill them",
+            )
 
     def _is_open(self, column: StagedColumn) -> bool:
         if column.source is None:

@@ -134,23 +134,55 @@ def truncate_insert(session: Session, publication: Publication) -> list[Statemen
 @strategy("scd2_by_column")
 def scd2_by_column(session: Session, publication: Publication) -> list[Statement]:
     """End the current versions that the result lacks or has otherwise, and insert those that are not current."""
-    return [_ended(session, publication, unchanged(session, publication)), _insert_versions(session, publication)]
+    same = unchanged(session, publication)
+    if not publication.incremental_key:
+        return [_ended(session, publication, same), _insert_versions(session, publication)]
+    changed = [_superseded(session, publication, f"NOT ({same})")] if same else []
+    return [
+        *changed,
+        _ended(session, publication),
+        _after_former(session, publication),
+        _insert_versions(session, publication),
+    ]
 
 
 @strategy("scd2_by_time")
 def scd2_by_time(session: Session, publication: Publication) -> list[Statement]:
     """End the current versions that the result lacks or has a newer one of, and insert those that are not current."""
-    since, until, current = (session.quote(name) for name in HISTORY_COLUMNS)
-    change = {until: f"source.{since}", current: "FALSE"}
-    condition = f"{same_key(session, publication)} AND target.{current} AND target.{since} < source.{since}"
-    superseded = session.update_from(
-        session.name_of(publication.target), session.name_of(publication.staging), change, condition
-    )
+    since = session.quote(HISTORY_COLUMNS[0])
     return [
-        Statement(superseded, counts="updated"),
+        _superseded(session, publication, f"target.{since} < source.{since}"),
         _ended(session, publication),
+        _after_former(session, publication),
         _insert_versions(session, publication),
     ]
+
+
+def _superseded(session: Session, publication: Publication, condition: str) -> Statement:
+    """End the current versions that a row of the result takes the place of, when it begins."""
+    since, until, current = (session.quote(name) for name in HISTORY_COLUMNS)
+    # No version ends before it began, whatever the rows' own moments say.
+    end = f"CASE WHEN target.{since} > source.{since} THEN target.{since} ELSE source.{since} END"
+    sql = session.update_from(
+        session.name_of(publication.target),
+        session.name_of(publication.staging),
+        {until: end, current: "FALSE"},
+        f"{same_key(session, publication)} AND target.{current} AND {condition}",
+    )
+    return Statement(sql, counts="updated")
+
+
+def _after_former(session: Session, publication: Publication) -> Statement:
+    """Let no version begin before the former ones of its key have ended: at each moment, one at most is valid."""
+    since, until, current = (session.quote(name) for name in HISTORY_COLUMNS)
+    keys = ", ".join(map(session.quote, publication.keys))
+    former = (
+        f"(SELECT {keys}, max({until}) AS {until} FROM {session.name_of(publication.target)}"
+        f" WHERE NOT {current} GROUP BY {keys})"
+    )
+    condition = f"{same_key(session, publication)} AND target.{since} < source.{until}"
+    staging = session.name_of(publication.staging)
+    return Statement(session.update_from(staging, former, {since: f"source.{until}"}, condition))
 
 
 def _ended(session: Session, publication: Publication, same: str = "") -> Statement:

@@ -128,6 +128,51 @@ def test_by_time_needs_a_moment_in_each_row(warehouse, moments, found):
     assert str(caught.value).endswith("Nothing was changed in raw.orders.")
 
 
+def test_by_column_a_version_with_a_moment_of_its_own_ends_when_the_next_one_begins(warehouse):
+    for day, values in ((1, ["a", "b", "c"]), (3, ["A", "b", "c"]), (2, ["older", "b", "c"])):
+        moments = days(day, 1, 1)
+        data = {"id": [1, 2, 3], "at": moments, "v": values}
+        report = warehouse.load(data, **BY_COLUMN, incremental_key="at")
+        assert (report.rows_updated, report.rows_inserted) == ((0, 3) if day == 1 else (1, 1))
+    assert validity(warehouse, "v") == [
+        ("A", "2026-04-03", "2026-04-03"),
+        ("a", "2026-04-01", "2026-04-03"),
+        ("b", "2026-04-01", "9999-12-31"),
+        ("c", "2026-04-01", "9999-12-31"),
+        ("older", "2026-04-03", "9999-12-31"),
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["scd2_by_time", "scd2_by_column"])
+def test_a_row_that_comes_back_is_not_valid_while_its_former_version_was(warehouse, strategy):
+    options = {"strategy": strategy, "columns": [KEY, {"name": "k", "primary_key": True}], "incremental_key": "at"}
+    for ids in ([1, 2], [2], [1, 2], [1, 2]):
+        rows = {"id": ids, "k": pa.array([None] * len(ids), pa.string()), "at": days(*[1] * len(ids)), "v": ids}
+        warehouse.load(rows, **options, options={"on_null_key": "match"})
+    former, current = warehouse.rows(columns="id, _valid_until, _valid_from, _is_current")[:2]
+    former, current = sorted((former, current), key=lambda row: row[3])
+    assert (former[0], current[0], bool(former[3]), bool(current[3])) == (1, 1, False, True)
+    assert former[1] == current[2]
+    assert len(warehouse.rows()) == 3
+
+
+@pytest.mark.parametrize("mode", ["evolve", "freeze", "ignore"])
+def test_a_table_with_rows_of_no_known_validity_is_refused_until_a_full_refresh(warehouse, mode):
+    warehouse.load({"id": [1], "v": ["a"]})
+    with pytest.raises(MaterializeError, match="lacks _valid_from, _valid_until, _is_current.*\n.*full refresh"):
+        warehouse.load({"id": [1], "v": ["b"]}, **BY_COLUMN, on_schema_change=mode)
+    assert warehouse.rows() == [(1, "a")]
+    plan = warehouse.plan("create+replace", declared="scd2_by_column", columns=[KEY], full_refresh=True)
+    warehouse.load({"id": [1], "v": ["c"]}, plan=plan)
+    assert versions(warehouse) == [(1, "c", True, True)]
+
+
+def test_an_empty_table_becomes_one_of_history(warehouse):
+    warehouse.load({"id": pa.array([], pa.int64()), "v": pa.array([], pa.string())})
+    warehouse.load({"id": [1], "v": ["b"]}, **BY_COLUMN)
+    assert versions(warehouse) == [(1, "b", True, True)]
+
+
 def test_a_full_refresh_begins_history_anew(warehouse):
     for value in ("a", "b"):
         warehouse.load({"id": [1], "v": [value]}, **BY_COLUMN)

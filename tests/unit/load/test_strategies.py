@@ -115,19 +115,33 @@ def test_the_statements_of_history(session):
     versions = '(SELECT "id", "_is_current" FROM "orders" WHERE "_is_current") AS target'
     new = f'{NEW} LEFT JOIN {versions} ON {SAME} WHERE target."_is_current" IS NULL'
     equal = session.same('target."v"', 'source."v"')
-    assert sql(session, "scd2_by_column") == [
+    assert sql(session, "scd2_by_column", replace(PLAIN, incremental_key="")) == [
         f'UPDATE "orders" AS target SET "_valid_until" = {end} WHERE {current} {SAME} AND {equal})',
         new,
     ]
-    newer = 'target."_is_current" AND target."_valid_from" < source."_valid_from"'
-    assert sql(session, "scd2_by_time") == [
-        (
-            'UPDATE "orders" AS target SET "_valid_until" = source."_valid_from", "_is_current" = FALSE'
-            f' FROM "staged" AS source WHERE {SAME} AND {newer}'
-        ),
-        f'UPDATE "orders" AS target SET "_valid_until" = {end} WHERE {current} {SAME})',
-        new,
-    ]
+    later = (
+        'CASE WHEN target."_valid_from" > source."_valid_from" THEN target."_valid_from" ELSE source."_valid_from" END'
+    )
+    former = (
+        '(SELECT "id", max("_valid_until") AS "_valid_until" FROM "orders" WHERE NOT "_is_current" GROUP BY "id")'
+    )
+    conditions = {
+        "scd2_by_column": f"NOT ({equal})",
+        "scd2_by_time": 'target."_valid_from" < source."_valid_from"',
+    }
+    for strategy, condition in conditions.items():
+        assert sql(session, strategy) == [
+            (
+                f'UPDATE "orders" AS target SET "_valid_until" = {later}, "_is_current" = FALSE'
+                f' FROM "staged" AS source WHERE {SAME} AND target."_is_current" AND {condition}'
+            ),
+            f'UPDATE "orders" AS target SET "_valid_until" = {end} WHERE {current} {SAME})',
+            (
+                f'UPDATE "staged" AS target SET "_valid_from" = source."_valid_until" FROM {former} AS source'
+                f' WHERE {SAME} AND target."_valid_from" < source."_valid_until"'
+            ),
+            new,
+        ]
 
 
 def test_a_merge_with_expressions_defaults_and_a_predicate(session):
