@@ -1,5 +1,7 @@
 """From a result's columns to a table's: which match, which type each takes, and what has to change first."""
 
+# ruff: noqa: S608  # Names are quoted by the session, and values are bound.
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -251,11 +253,10 @@ class _Matching:
     def _see_history(self, *, changes: bool) -> None:
         """Refuse a table whose rows would be neither current versions nor former ones."""
         lacking = [column.name for column in self._history() if not self._known(column)]
-        some = f"SELECT 1 FROM {self.session.name_of(self.table)} LIMIT 1"
-        if lacking and (not changes or self.session.rows(some)):
+        if lacking and (not changes or self.session.rows(f"SELECT 1 FROM {self.session.name_of(self.table)} LIMIT 1")):
             raise MaterializeError(
                 f"{self.table} lacks {', '.join(lacking)}, so nobody knows since when its rows are valid",
-                hint="a full refresh begins its history with the result, or add these columns to the table and fill them",
+                hint="a full refresh begins its history with the result; or add the columns and fill them",
             )
 
     def _is_open(self, column: StagedColumn) -> bool:

@@ -122,9 +122,7 @@ def test_the_statements_of_history(session):
     later = (
         'CASE WHEN target."_valid_from" > source."_valid_from" THEN target."_valid_from" ELSE source."_valid_from" END'
     )
-    former = (
-        '(SELECT "id", max("_valid_until") AS "_valid_until" FROM "orders" WHERE NOT "_is_current" GROUP BY "id")'
-    )
+    former = '(SELECT "id", max("_valid_until") AS "_valid_until" FROM "orders" WHERE NOT "_is_current" GROUP BY "id")'
     conditions = {
         "scd2_by_column": f"NOT ({equal})",
         "scd2_by_time": 'target."_valid_from" < source."_valid_from"',
