@@ -15,6 +15,7 @@ from airflow_materialize.connections import resolve
 from airflow_materialize.definition.problems import suggest
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.bounds import Bounds, bounds_of
+from airflow_materialize.execution.logs import harmless
 from airflow_materialize.execution.redaction import Redactor
 from airflow_materialize.execution.secrets import secret_values
 from airflow_materialize.execution.spool import Spool
@@ -202,7 +203,7 @@ class Desk:
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:
             self._warned.add(text)
-            self._log.warning("%s", self._redact(text))
+            self._log.warning("%s", harmless(self._redact(text)))
 
     def _keep(self, connection: Connection, statement: _Statement, dialect: str) -> None:
         for _, name in statement.tables:
@@ -211,7 +212,7 @@ class Desk:
             self._statements[connection.conn_id, statement.sql, dialect] = None
 
     def _tell(self, level: int, connection: Connection, statement: _Statement, what: str, began: float) -> None:
-        seconds, text = time.monotonic() - began, self._redact(shown(statement.sql))
+        seconds, text = time.monotonic() - began, harmless(self._redact(shown(statement.sql)))
         self._log.log(level, "query on %s: %s in %.2f s: %s", connection.conn_id, what, seconds, text)
 
 

@@ -50,6 +50,8 @@ def explain_failure(  # what happened, to what, and what of it is known from els
     traceback = ""
     if result.timed_out:
         cause, hint = f"it ran longer than its timeout of {timeout}", _TIMEOUT_HINT
+        if result.outcome not in ("silent", "failure"):
+            hint = "its result was complete: a thread that is no daemon, or what runs at the exit, kept it from ending"
         message = f"{asset} ran longer than its timeout of {timeout}\nIt was in phase {result.phase!r}."
     elif result.stopped:
         cause, hint = "the run was stopped", ""

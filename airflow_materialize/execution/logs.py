@@ -26,9 +26,10 @@ TAIL_LINES = 50
 _LEVELS = {"stdout": logging.INFO, "stderr": logging.WARNING}
 # Of a level of another name Airflow's supervisor shows nothing.
 _STANDARD = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO)
-# Colours and tabs are fine. What else is no character could move a terminal's cursor, and so forge other lines.
+# Colours and tabs are fine. What else is no character could move a terminal's cursor, and so forge other lines; half of
+# one, as in names of files that are not UTF-8, cannot be written into a log at all.
 _CONTROL = re.compile(
-    "\x1b(?!\\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+    "\x1b(?!\\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _TRACEBACK = re.compile(r"(\s*[+|] )*(Exception Group )?Traceback \(most recent call last\):")
 
@@ -121,7 +122,7 @@ class OutputLog:
 
 
 def harmless(text: str) -> str:
-    """Return a text with control characters spelled out, but for line feeds, tabs and colours."""
+    """Return a text with control characters and halves of characters spelled out; line feeds, tabs and colours stay."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 

@@ -88,6 +88,11 @@ class Query:
     ) -> Any:
         if not isinstance(sql, str):
             raise QueryError(f"the statement is a text, not of type {type(sql).__name__}")
+        try:
+            sql.encode()
+        except UnicodeEncodeError as error:
+            half = f"half a character, {sql[error.start]!a}, at place {error.start + 1}"
+            raise QueryError(f"the statement has {half}: no database takes it") from None
         body = {"sql": sql, "connection": connection or own_connection(), "params": _encoded(params)}
         return deliver(line(), form, "query", body, batches)
 

@@ -340,6 +340,17 @@ def test_a_day_between_itself_is_warned_of_once(warehouse, records):
     assert "start_timestamp" in warnings[0]
 
 
+def test_half_a_character_in_a_statement_is_named_with_its_place(lake):
+    with lake.answering(), pytest.raises(QueryError, match=r"half a character, '\\ud800', at place 9: no database"):
+        query("SELECT '\ud800'")
+
+
+def test_a_statement_in_the_log_moves_no_cursor(lake, records):
+    with lake.answering():
+        query("SELECT 1 AS a -- \x1b[2J\u202e")
+    assert records.texts[-1].endswith("SELECT 1 AS a -- \\x1b[2J\\u202e")
+
+
 def test_bounds_hold_for_what_is_loaded_whole(warehouse, records):
     sql = f"SELECT id FROM {warehouse.orders}"
     with warehouse.answering(max_rows="3", warn_rows=1):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 
@@ -149,6 +150,11 @@ def test_what_would_move_a_cursor_or_turn_a_line_around_is_spelled_out_and_colou
         "\\x1b[1A\\x9b1A",
     ]
     assert list(log.tail) == records.texts
+
+
+def test_half_a_character_is_spelled_out(output, records):
+    output().message(logging.INFO, "", os.fsdecode(b"caf\xe9.csv") + " \ud800")
+    assert records.texts == ["caf\\udce9.csv \\ud800"]
 
 
 def test_each_line_of_a_message_is_a_record_of_its_level(output, records):
