@@ -50,6 +50,7 @@ class MaterializeOperator(Step):
         """Plan the run, run user code, stage its result; unless the header, or a skip, says that it is not to run."""
         from airflow_materialize.dag.log_groups import GroupedLog
         from airflow_materialize.dag.trigger import trigger_of
+        from airflow_materialize.dag.watch import ended_with_supervisor
         from airflow_materialize.execution.containment import Child
         from airflow_materialize.manifest import signed
         from airflow_materialize.plan.planning import plan_run
@@ -81,16 +82,17 @@ class MaterializeOperator(Step):
                 on_started()
             log.enter(phase)
 
-        manifest = run_step(
-            plan,
-            workplace,
-            attempt=attempt,
-            execution_time=trigger.execution_time,
-            child=self.child,
-            log=cast("logging.Logger", log),
-            on_phase=enter,
-            upstream=upstream_of(self, context),
-        )
+        with ended_with_supervisor(self.child):
+            manifest = run_step(
+                plan,
+                workplace,
+                attempt=attempt,
+                execution_time=trigger.execution_time,
+                child=self.child,
+                log=cast("logging.Logger", log),
+                on_phase=enter,
+                upstream=upstream_of(self, context),
+            )
         if manifest.report.skip:
             self.skip_with(manifest, context)
         phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in manifest.report.seconds.items())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import signal
 import subprocess
 from functools import partial
 
@@ -11,6 +13,7 @@ import duckdb
 import pytest
 
 from airflow_materialize import materialize
+from airflow_materialize.execution.warden.tree import look
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -195,6 +198,20 @@ def test_marking_a_run_as_failed_ends_every_process_of_its_asset(deployment):
     said = "fragile.slow: the run was stopped in phase 'materialize'"
     log = partial(deployment.airflow.log, "fragile", run, "fragile__slow.run")
     assert deployment.airflow.wait(lambda: said in log(), "the log says so", seconds=20)
+
+
+def test_user_code_ends_with_the_process_that_watches_over_its_task(deployment):
+    deployment.unpause("fragile")
+    run = deployment.trigger("fragile", "2026-03-06", {"variables": {"seconds": 600}})
+    [code] = deployment.airflow.wait(lambda: processes_of(USER_CODE), "user code runs", seconds=60)
+    # Above it are the asset's process, its warden, the task's process, and who watches over that.
+    above = int(code)
+    for _ in range(4):
+        above = look(above).parent
+    os.kill(above, signal.SIGKILL)
+
+    assert deployment.airflow.wait(lambda: not processes_of(USER_CODE), "user code is gone", seconds=15)
+    deployment.airflow.api("PATCH", f"dags/fragile/dagRuns/{run}", {"state": "failed"})
 
 
 def test_a_check_that_is_mended_and_cleared_alone_passes_on_the_same_table(deployment):
