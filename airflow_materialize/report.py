@@ -77,7 +77,7 @@ class RunReport(_Report):
     def __str__(self) -> str:
         if self.skip:
             return str(self.skip)
-        staged = f"{self.rows:,} rows staged, {self.bytes / 1e6:,.1f} MB"
+        staged = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'} staged, {self.bytes / 1e6:,.1f} MB"
         done = {"data": staged, "no_data": "no data", "script": "done"}[self.outcome]
         return f"{done}, peak memory {self.peak_memory_bytes / 1e6:,.0f} MB" if self.peak_memory_bytes else done
 

@@ -127,8 +127,6 @@ def one(kind: str, name: str, file: Path, fresh: Path) -> dict[str, float]:
     place = Path(tempfile.mkdtemp())
     try:
         with empty(kind, place) as url:
-            if kind == "peers":
-                raise AssertionError(kind)
             command = [sys.executable, __file__, "--case", name, str(file), str(fresh), url, str(place)]
             done = subprocess.run(command, check=False, capture_output=True, text=True)
     finally:

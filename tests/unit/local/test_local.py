@@ -166,6 +166,6 @@ def test_the_report_of_a_run_has_the_peak_memory_of_user_code_in_words_and_in_js
     result = shop.run()
     large, small = result.assets["large"].run, result.assets["small"].run
     assert large.to_json()["peak_memory_bytes"] == large.peak_memory_bytes > 200_000_000
-    assert str(large) == f"1 rows staged, 0.0 MB, peak memory {large.peak_memory_bytes / 1e6:,.0f} MB"
+    assert str(large) == f"1 row staged, 0.0 MB, peak memory {large.peak_memory_bytes / 1e6:,.0f} MB"
     assert 1_000_000 < small.peak_memory_bytes < 200_000_000
     assert str(small) == f"done, peak memory {small.peak_memory_bytes / 1e6:,.0f} MB"
