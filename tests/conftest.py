@@ -8,6 +8,12 @@ import pytest
 from databases import Database, databases
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _airflow_is_there() -> None:
+    """Import Airflow first: it sets logging up, which would take the handlers of a test away that runs already."""
+    import airflow.settings  # noqa: F401
+
+
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the assets' Python environments: one for the whole session, so that each is built once."""
