@@ -70,7 +70,7 @@ def runtime_files() -> Iterator[tuple[str, Path]]:
 def _install_lock(venv: Path, lock: str, installation: Installation, held: int) -> None:
     requirements = installation.requirements
     # Indexes and the like come from the file again, and are not kept: they may hold a password.
-    options = [line.text for line in requirements.lines if line.is_option and not line.is_include]
+    options = [line.anywhere for line in requirements.lines if line.is_option and not line.is_include]
     source = venv.parent / "install.txt"
     target: list[str | Path] = ["--quiet", "--no-deps", *installation.refreshed, "--python", venv / "bin" / "python"]
     if requirements.policy == "locked":

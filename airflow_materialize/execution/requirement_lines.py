@@ -17,6 +17,7 @@ from airflow_materialize.execution.local_content import content_digest
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _INCLUDE = re.compile(r"(?:-[rc]\s*|--(?:requirement|constraint)(?:\s+|\s*=\s*))(?P<target>.*)")
+_LINKS = re.compile(r"(?:-f\s*|--find-links(?:\s+|\s*=\s*))(?P<target>.*)")
 # What stands before a package's options, as in `six==1.17.0 --hash=sha256:…`.
 _WITH_OPTIONS = re.compile(r"(?P<requirement>.*?)(?P<options>\s--\w.*)?")
 # A member of a workspace, and a package from a path, as a `uv.lock` writes them.
@@ -62,8 +63,15 @@ class RequirementLine:
     def may_be_relative(self) -> bool:
         """Whether it may name a place relative to the requirements file."""
         if self.is_option:
-            return self.text.startswith(("-f", "--find-links"))
+            return _LINKS.fullmatch(self.text) is not None
         return not self.name or "@" in self.text
+
+    @property
+    def anywhere(self) -> str:
+        """The line as it means the same in a file of another folder."""
+        links = _LINKS.fullmatch(self.text)
+        folder = self.file.parent / links["target"].strip("\"'") if links else None
+        return f"--find-links {folder.absolute().as_uri()}" if folder and folder.exists() else self.text
 
     @property
     def local_path(self) -> str:

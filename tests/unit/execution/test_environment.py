@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from package_index import write_wheel
+from package_index import PYARROW, write_wheel
 
 from airflow_materialize.errors import MaterializeError, TransientError
 from airflow_materialize.execution.cache import list_environments
@@ -130,6 +130,19 @@ def test_a_path_is_relative_to_its_file_and_a_bruin_of_ones_own_stays(requiremen
     found = find_requirements(tmp_path / "pipeline/orders.py", tmp_path)
     environment = ensure_environment(found, OWN, folder, log)
     assert run(environment, "import bruin; print(bruin.mine)") == "True"
+
+
+@pytest.mark.parametrize("option", ["-f ./wheels", "--find-links=wheels/", "--find-links '../pipeline/wheels'"])
+@pytest.mark.parametrize("place", ["", "shared/"])
+def test_a_folder_of_wheels_takes_the_place_of_an_index(requirements, folder, log, tmp_path, option, place):
+    wheels = tmp_path / "pipeline" / place / "wheels"
+    wheels.mkdir(parents=True)
+    write_wheel(wheels, "pyarrow", "99.0", PYARROW)
+    write_wheel(wheels, "ours", "1.0", "mine = True\n")
+    option = option.replace("pipeline", "shared") if place else option
+    (wheels.parent / "base.txt").write_text(f"--no-index\n{option}\n")
+    environment = ensure_environment(requirements(f"-r {place}base.txt\nours\n"), OWN, folder, log)
+    assert run(environment, "import ours; print(ours.mine)") == "True"
 
 
 def test_a_requirement_that_does_not_resolve_is_an_error_at_its_line(requirements, folder, log, tmp_path):
