@@ -129,6 +129,10 @@ class Session(Tables):
         """Return the type of a column that is part of a primary key."""
         return self.column_type(arrow_type)
 
+    def room_for(self, sql_type: str, length: int) -> str:  # noqa: ARG002
+        """Return the type that a column of texts needs for one of so many characters: its own where it fits."""
+        return sql_type
+
     def bind(self, scalar: pa.Scalar[Any]) -> Any:
         """Return one value as a parameter that compares with a column of its `column_type`."""
         return scalar.as_py()

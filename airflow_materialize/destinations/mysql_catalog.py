@@ -166,6 +166,9 @@ class MySQLCatalog(MySQLSpelling):
     def key_type(self, arrow_type: pa.DataType) -> str:
         return mysql_types.key_type(arrow_type)
 
+    def room_for(self, sql_type: str, length: int) -> str:
+        return mysql_types.room_for(sql_type, length)
+
     def bind(self, scalar: pa.Scalar[Any]) -> Any:
         return bound(scalar.as_py())
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _MARK = "airflow-materialize "
 _LONGEST_COMMENT = 2048
 _KEPT_OF_NAME = 48
+_JSON_RULE = re.compile(r" CHECK \(json_valid\(`(?:[^`]|``)+`\)\)")
 _TEXT_RULES = re.compile(r"^(?: CHARACTER SET \w+)?(?: COLLATE \w+)?")
 
 
@@ -85,8 +86,10 @@ class Changes:
     def change_type(self, table: Table, name: str, sql_type: str) -> None:
         """Change a column's type and keep its other rules."""
         kind, rules = self._session.defined(table, name)
-        kept = rules if is_text_type(sql_type) == is_text_type(kind.upper()) else _TEXT_RULES.sub("", rules)
-        self._modify(table, name, f"{self._session.completed(sql_type)}{kept}", f"{kind}{rules}")
+        kept = _JSON_RULE.sub("", rules)
+        if kept != rules or is_text_type(sql_type) != is_text_type(kind.upper()):
+            kept = _TEXT_RULES.sub("", kept)
+        self._modify(table, name, self._session.completed(f"{sql_type}{kept}"), f"{kind}{rules}")
 
     def drop_column(self, table: Table, name: str) -> None:
         """Drop a column once the load is committed. Until then, new rows leave it out."""

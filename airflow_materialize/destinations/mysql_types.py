@@ -47,6 +47,7 @@ _ARROW = {
 }
 _INTEGER = re.compile(r"(?P<kind>(?:tiny|small|medium|big)?int)(?:\(\d+\))?(?P<unsigned> unsigned)?(?: zerofill)?")
 _SIZED = re.compile(r"(?P<kind>[A-Z]+)(?:\((?P<size>[\d,]+)\))?(?: UNSIGNED)?")
+_ROOMS = (16, 64, 255, 1024)
 _TEXT = re.compile(r"(?:CHAR|VARCHAR)(?:\(\d+\))?|(?:TINY|MEDIUM|LONG)?TEXT")
 
 
@@ -145,6 +146,17 @@ def length_of(sql_type: str) -> int | None:
     """Return the most characters, or bytes, of a text of limited length; None for any other type."""
     found = re.fullmatch(r"(?:VARCHAR|CHAR|VARBINARY)\((\d+)\)", sql_type)
     return int(found[1]) if found else None
+
+
+def room_for(sql_type: str, length: int) -> str:
+    """Return the type that a column of texts needs for one of so many characters: its own where it fits.
+
+    A text of limited length stays one where it can, as an index may be over it.
+    """
+    limit = length_of(sql_type) if is_text_type(sql_type) else None
+    if limit is None or length <= limit:
+        return sql_type
+    return next((f"VARCHAR({room})" for room in _ROOMS if room >= length), "LONGTEXT")
 
 
 def _decimal(precision: int, scale: int) -> pa.DataType:

@@ -34,6 +34,9 @@ class PostgresSpelling(Session):
     def column_type(self, arrow_type: pa.DataType) -> str:  # noqa: D102
         return types.column_type(arrow_type)
 
+    def room_for(self, sql_type: str, length: int) -> str:  # noqa: D102
+        return types.room_for(sql_type, length)
+
     def moment(self, arrow_type: pa.DataType, *, whole_day: bool) -> str:  # noqa: D102
         moment = "(now() AT TIME ZONE 'UTC')"
         if whole_day or pa.types.is_date(arrow_type):

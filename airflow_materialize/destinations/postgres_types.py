@@ -64,6 +64,7 @@ _ARROW: dict[str, pa.DataType] = {
 }
 _TEXTS = {"text", "character varying", "character"}
 _DECIMAL = re.compile(r"numeric\((\d+),(\d+)\)")
+_LIMITED = re.compile(r"character(?: varying)?\((\d+)\)")
 _MODIFIER = re.compile(r"\([^()]*\)")
 _ROUNDING = re.compile(r"(timestamp|time|interval\b).*\([0-5]\)")
 _MOST_DIGITS = 38
@@ -102,6 +103,12 @@ def arrow_type(sql_type: str) -> pa.DataType:
     if sql_type in _ARROW or rounds(sql_type):
         return _ARROW.get(sql_type, pa.null())
     return _ARROW.get(_plain(sql_type), pa.null())
+
+
+def room_for(sql_type: str, length: int) -> str:
+    """Return the type that a column of texts needs for one of so many characters: its own where it fits."""
+    found = _LIMITED.fullmatch(sql_type)
+    return "text" if found and int(found[1]) < length else sql_type
 
 
 def rounds(sql_type: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airflow_materialize.destinations.arrow import is_text
 from airflow_materialize.errors import MaterializeError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _EXACT_IN_DOUBLE = 2**53
 _MOST_DIGITS = 38
+_LONGEST_TEXT = 2**31 - 1
 
 
 def fit(
@@ -34,7 +36,7 @@ def fit(
     """Decide the type of a column whose type in the result is not the one in the table.
 
     The table stays as it is wherever the values at hand allow it: ids that became floats because of one NULL go back
-    into their integer column. Else the column takes the type that holds both, where there is one and the header lets
+    into their integer column; a text longer than its column takes gives it more room. Else the column takes the type that holds both, where there is one and the header lets
     it change. A column that holds nothing but NULL may become anything, and one of exact numbers text, where the header
     declares it so.
 
@@ -52,7 +54,9 @@ def fit(
     """
     problem = _obstacle(source, own, fitted)
     if problem is None:
-        return fitted
+        roomy, problem = _with_room(session, source, own, fitted)
+        if changes or roomy == fitted:
+            return roomy
     if changes:
         wider = common_type(fitted.arrow, own.arrow)
         if wider is not None and wider != fitted.arrow and _exact(session, table, fitted, wider):
@@ -127,6 +131,23 @@ def _obstacle(source: Source, own: StagedColumn, fitted: StagedColumn) -> str | 
             return error.message
         row += batch.num_rows
     return None
+
+
+def _with_room(
+    session: Session, source: Source, own: StagedColumn, fitted: StagedColumn
+) -> tuple[StagedColumn, str | None]:
+    """Return the column with room for the longest text, and that text's row and length where it needs more room."""
+    if not is_text(fitted.arrow) or session.room_for(fitted.sql, _LONGEST_TEXT) == fitted.sql:
+        return fitted, None
+    longest, at, row = 0, 0, 0
+    for batch in source.batches():
+        lengths = pc.utf8_length(batch.column(own.source).cast(pa.large_string()))
+        most = pc.max(lengths).as_py() or 0
+        if most > longest:
+            longest, at = most, row + pc.index(lengths, most).as_py() + 1
+        row += batch.num_rows
+    roomy = replace(fitted, sql=session.room_for(fitted.sql, longest))
+    return roomy, None if roomy == fitted else f"row {at} has a text of {longest} characters"
 
 
 def _exact(session: Session, table: Table, fitted: StagedColumn, wider: pa.DataType) -> bool:

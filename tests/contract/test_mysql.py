@@ -232,7 +232,7 @@ def test_without_load_data_local_rows_go_in_by_insert_and_the_log_says_what_it_c
 
 
 @pytest.mark.parametrize(("column", "values", "words"), [
-    ("VARCHAR(3)", ["abc", "abcd"], "Column 'v', row 2: the column takes 3 characters, and the longest value has 4"),
+    ("VARCHAR(3)", ["abc", "abcd"], "Column 'v' is VARCHAR(3) in raw.orders and LONGTEXT in the result: row 2 has a text"),
     ("VARCHAR(9) CHARACTER SET latin1", ["abc", "日"], "would not store the values as they are: Incorrect string value"),
     ("VARCHAR(9) CHARACTER SET utf8mb3", ["abc", "😀"], "would not store the values as they are: Incorrect string value"),
     ("ENUM('a', 'B')", ["a", "c"], "would not store the values as they are: Data truncated for column 'v' at row 2"),
@@ -267,6 +267,22 @@ def test_a_key_of_texts_has_255_characters_and_says_so(warehouse):
     assert warehouse.types() == {"id": "VARCHAR(255)"}
     with pytest.raises(MaterializeError, match="row 1: the column takes 255 characters, and the longest value has 256"):
         warehouse.load({"id": ["é" * 256]}, "merge", columns=KEY)
+
+
+@pytest.mark.parametrize(("longest", "kind"), [(4, "VARCHAR(16)"), (600, "VARCHAR(1024)"), (2000, "LONGTEXT")])
+def test_a_text_of_limited_length_stays_one_where_it_can(warehouse, longest, kind):
+    made = "v VARCHAR(3) CHARACTER SET latin1 NOT NULL DEFAULT 'x' COMMENT 'of v'"
+    warehouse.run("CREATE SCHEMA raw", f"CREATE TABLE {{t}} (id BIGINT, {made})", "INSERT INTO {t} (id) VALUES (1)")
+    warehouse.load({"id": [2], "v": ["é" * longest]}, "append")
+    warehouse.load({"id": [3]}, "append")
+    assert warehouse.rows() == [(1, "x"), (2, "é" * longest), (3, "x")]
+    assert warehouse.types()["v"] == kind
+
+
+def test_a_column_of_json_without_values_may_become_text(warehouse):
+    warehouse.run("CREATE SCHEMA raw", "CREATE TABLE {t} (id BIGINT, v JSON)", "INSERT INTO {t} VALUES (1, NULL)")
+    warehouse.load({"id": [2], "v": ["no JSON"]}, "append")
+    assert warehouse.rows() == [(1, None), (2, "no JSON")]
 
 
 def test_zero_stays_zero_in_a_column_that_counts_by_itself(warehouse):

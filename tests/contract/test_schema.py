@@ -103,6 +103,27 @@ def test_a_column_widens_where_a_value_needs_it(warehouse):
     assert report.schema_changes[0].lower().startswith("column v changed from int")
 
 
+@pytest.mark.parametrize("strategy", ["append", "merge", "delete+insert", "truncate+insert", "scd2_by_column"])
+def test_a_column_of_texts_gets_room_for_a_longer_one(warehouse, strategy):
+    keys = {"columns": [{"name": "id", "primary_key": True}], "options": {"incremental_key": "id"}}
+    if strategy == "scd2_by_column":
+        keys["options"] = {}
+    if warehouse.destination.capabilities.schemas:
+        warehouse.run("CREATE SCHEMA raw")
+    history = ", _valid_from TIMESTAMP, _valid_until TIMESTAMP, _is_current BOOLEAN" if not keys["options"] else ""
+    warehouse.run(f"CREATE TABLE {{t}} (id BIGINT, v VARCHAR(3), c CHAR(4){history})")
+    warehouse.load({"id": [1], "v": ["abc"], "c": ["abcd"]}, strategy, **keys)
+    before = warehouse.types()
+    longer = {"id": [2, 3], "v": [None, "é longer than it was"], "c": pa.array(["x", "longer"]).dictionary_encode()}
+    if before["v"] not in {"VARCHAR", "TEXT"} and warehouse.kind != "sqlite":  # where the length counts
+        with pytest.raises(MaterializeError, match="Column 'v' is .*: row 2 has a text of 20 characters"):
+            warehouse.load(longer, strategy, **keys, on_schema_change="freeze")
+    warehouse.load(longer, strategy, **keys)
+    assert (3, "é longer than it was", "longer") in warehouse.rows(columns="id, v, c")
+    again = warehouse.load(longer, strategy, **keys)
+    assert not again.schema_changes
+
+
 def nested(warehouse, name="raw.orders"):
     """The rows of `id` and a nested `v`, without fields that are NULL: only some databases have these in every row."""
 
