@@ -36,9 +36,9 @@ def fit(
     """Decide the type of a column whose type in the result is not the one in the table.
 
     The table stays as it is wherever the values at hand allow it: ids that became floats because of one NULL go back
-    into their integer column; a text longer than its column takes gives it more room. Else the column takes the type that holds both, where there is one and the header lets
-    it change. A column that holds nothing but NULL may become anything, and one of exact numbers text, where the header
-    declares it so.
+    into their integer column. Else the column takes the type that holds both, where there is one and the header lets
+    it change, and one of texts gets room for the longest. A column that holds nothing but NULL may become anything,
+    and one of exact numbers text, where the header declares it so.
 
     Args:
         session: An open session.
