@@ -14,11 +14,12 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from places import OPTIONS, Loading, Place, Row, after
+from places import HISTORY, OPTIONS, Loading, Place, Row, after
 from verdicts import Verdicts
 
 from airflow_materialize.errors import MaterializeError
 
+STRATEGIES = (*OPTIONS, HISTORY)
 DONE = {"loaded", "already_loaded"}
 ROWS = 100
 FEWEST = 6
@@ -270,7 +271,7 @@ def _order(boundaries: list[str], dice: random.Random) -> list[int]:
 
 def measured(place: Place, strategy: str, verdicts: Verdicts) -> tuple[list[str], float]:
     """Load twice without a fault: the boundaries of a load, and how long one takes."""
-    place.load("create+replace", [(key, "base") for key in range(ROWS)], f"base of {strategy}")
+    place.base(strategy, [(key, "base") for key in range(ROWS)], f"base of {strategy}")
     began = time.monotonic()
     rows = [(key, "measured") for key in range(ROWS // 2, ROWS // 2 + ROWS)]
     outcome = place.load(strategy, rows, f"measured {strategy}")
@@ -286,7 +287,7 @@ def refresh(place: Place, strategy: str, trial: int, dice: random.Random) -> Non
     """Keep the table small, and the folder of files."""
     if trial % 50 == 0:
         place.tidy()
-        place.load("create+replace", rows_of(dice, f"{strategy} base {trial}"), f"{strategy} base {trial}")
+        place.base(strategy, rows_of(dice, f"{strategy} base {trial}"), f"{strategy} base {trial}")
 
 
 def look_around(place: Place, verdicts: Verdicts) -> None:

@@ -35,15 +35,23 @@ OPTIONS = {
     "append": {},
     "delete+insert": {"incremental_key": "id"},
     "merge": {},
+    "truncate+insert": {},
 }
+"""Strategies that may follow each other on one table, each with what it needs."""
+
+HISTORY = "scd2_by_column"
+"""Keeps former versions in columns that the others do not know."""
 
 
 def after(strategy: str, rows: Iterable[Row], table: Counter[Row]) -> Counter[Row]:
-    """Return what a table holds after a load: the whole of this project's promise, in ten lines."""
+    """Return what a table holds after a load: the whole of this project's promise, in ten lines.
+
+    No two loads bring the same row, so a history takes all rows of each.
+    """
     new = Counter(rows)
-    if strategy == "create+replace":
+    if strategy in {"create+replace", "truncate+insert"}:
         return new
-    if strategy == "append":
+    if strategy in {"append", HISTORY}:
         return table + new
     keys = {key for key, _ in new}
     return Counter({row: count for row, count in table.items() if row[0] not in keys}) + new
@@ -123,8 +131,8 @@ class Place:
         asset = Asset.model_validate(
             {
                 "name": self.name,
-                "columns": [{"name": "id", "primary_key": strategy == "merge"}],
-                "materialization": {"type": "table", "strategy": strategy, **OPTIONS[strategy]},
+                "columns": [{"name": "id", "primary_key": strategy in {"merge", HISTORY}}],
+                "materialization": {"type": "table", "strategy": strategy, **OPTIONS.get(strategy, {})},
             }
         )
         return RunPlan(
@@ -154,6 +162,13 @@ class Place:
         outcome = self.start(self.plan(strategy, run), self.stage(listed)).outcome()
         self.model = after(strategy, listed, self.model)
         return outcome
+
+    def base(self, strategy: str, rows: Iterable[Row], run: str) -> None:
+        """Begin with a small table of its own for a strategy."""
+        if strategy == HISTORY:
+            self.anew()
+            self.model = Counter()
+        self.load(HISTORY if strategy == HISTORY else "create+replace", rows, run)
 
     def rows(self) -> Counter[Row] | None:
         """Return what the table holds, None where there is none."""

@@ -60,10 +60,10 @@ def places(kind: str) -> Iterator[Callable[[], Place]]:
 
 def runs(kind: str, trials: int, seed: int) -> Iterator[tuple[str, Callable[[Place], Verdicts]]]:
     """Yield the campaigns of a kind, each with its name; `trials` is what one strategy's kills take."""
-    for strategy in campaigns.OPTIONS:
+    for strategy in campaigns.STRATEGIES:
         yield f"kills, {strategy}", lambda place, s=strategy: campaigns.kills(place, s, trials, seed)
     share = -(-trials // 8)
-    for strategy in campaigns.OPTIONS:
+    for strategy in campaigns.STRATEGIES:
         yield f"zombies, {strategy}", lambda place, s=strategy: campaigns.zombies(place, s, share, seed)
     yield "replacements by other columns killed", lambda place: swaps(place, trials, seed)
     yield "first loads killed", lambda place: campaigns.first_loads(place, -(-trials // 5), seed)

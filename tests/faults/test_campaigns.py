@@ -24,12 +24,12 @@ def found(verdicts):
 NOTHING = (True, [])
 
 
-@pytest.mark.parametrize("strategy", campaigns.OPTIONS)
+@pytest.mark.parametrize("strategy", campaigns.STRATEGIES)
 def test_a_load_that_is_killed_at_any_boundary_or_moment_and_retried_is_exact(place, strategy):
     assert found(campaigns.kills(place, strategy, 16, SEED)) == NOTHING
 
 
-@pytest.mark.parametrize("strategy", campaigns.OPTIONS)
+@pytest.mark.parametrize("strategy", campaigns.STRATEGIES)
 def test_a_load_that_stood_still_never_overwrites_the_attempt_that_overtook_it(place, strategy):
     assert found(campaigns.zombies(place, strategy, 8, SEED)) == NOTHING
 
