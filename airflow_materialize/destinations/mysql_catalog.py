@@ -20,6 +20,7 @@ from airflow_materialize.errors import MaterializeError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_CHECK = re.compile(r"^  CONSTRAINT `((?:[^`]|``)+)` (CHECK .*?),?$", re.MULTILINE)
 _JSON = re.compile(r"CHECK \(json_valid\(`((?:[^`]|``)+)`\)\)")
 
 
@@ -133,6 +134,11 @@ class MySQLCatalog(MySQLSpelling):
         # A name may have line breaks; what follows the type has none.
         rest = statement.partition(f"\n{start}")[2]
         return kind, rest.partition("\n")[0].rstrip(",")
+
+    def checks(self, table: Table) -> dict[str, str]:
+        """Return the CHECK constraints of a table by their names; one of a column is a part of its definition."""
+        statement = self.rows(f"SHOW CREATE TABLE {self.name_of(table)}")[0][1]
+        return {name.replace("``", "`"): text for name, text in _CHECK.findall(statement)}
 
     def comments(self, table: Table) -> dict[str, str]:
         told = self.rows(

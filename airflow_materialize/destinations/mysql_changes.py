@@ -29,6 +29,7 @@ _MARK = "airflow-materialize "
 _LONGEST_COMMENT = 2048
 _KEPT_OF_NAME = 48
 _JSON_RULE = re.compile(r" CHECK \(json_valid\(`(?:[^`]|``)+`\)\)")
+_SAYS_NOTHING = re.compile(_JSON_RULE.pattern + r"| DEFAULT NULL| COMMENT '(?:[^']|'')*'|^ NULL\b")
 _TEXT_RULES = re.compile(r"^(?: CHARACTER SET \w+)?(?: COLLATE \w+)?")
 
 
@@ -49,6 +50,7 @@ class Changes:
         self._later: list[Callable[[], None]] = []
         self._going: set[tuple[Table, str]] = set()
         self._shadow: tuple[Table, dict[str, str]] | None = None
+        self._lost: list[str] = []
 
     def begin(self, table: Table) -> None:
         """See that the table takes part in transactions, and settle what a load that died left of it.
@@ -126,6 +128,8 @@ class Changes:
             # Where the header says nothing of a column, it stays as it is.
             if columns.get(kept) == kind:
                 definitions[kept] = "".join(self._session.defined(table, kept))
+            elif kept in columns and (rules := self._rules(table, kept)):
+                self._lost.append(f"{rules} of {kept} could not be kept: {kept} has another type")
         self._session.create_temporary(table, definitions)
         self._shadow = (table, definitions)
 
@@ -155,7 +159,7 @@ class Changes:
         session.execute("COMMIT")
         session.drop_temporary(table)
         self._shadow = None
-        self._keep_indexes(table, new)
+        self._keep_rules(table, new)
         session.execute(f"RENAME TABLE {place} TO {session.name_of(old)}, {names} TO {place}")
         self._undo.append(lambda: self._execute(f"RENAME TABLE {place} TO {names}, {session.name_of(old)} TO {place}"))
         self._later += [lambda: self._drop(old), lambda: self._alter(table, f"COMMENT = {session.text(told)}")]
@@ -213,9 +217,14 @@ class Changes:
         self._alter(table, f"COMMENT = {session.text(str(facts.get('comment') or ''))}")
         self._say(f"A replacement of {table} that was cut short after the new table was in place is settled")
 
-    def _keep_indexes(self, table: Table, new: Table) -> None:
-        """Give the new table the indexes of the old one where its columns allow it, and say what is lost."""
-        session, lost = self._session, []
+    def _keep_rules(self, table: Table, new: Table) -> None:
+        """Give the new table the constraints and indexes of the old one where its columns allow it, and say what is lost."""
+        session, lost = self._session, [*self._lost]
+        for name, text in session.checks(table).items():
+            try:
+                self._alter(new, f"ADD CONSTRAINT {session.quote(name)} {text}")
+            except MaterializeError as error:
+                lost.append(f"{text} could not be kept: {error.message}")
         for name, (unique, parts) in session.indexes(table).items():
             kind = "PRIMARY KEY" if name == "PRIMARY" else f"{'UNIQUE ' if unique else ''}INDEX {session.quote(name)}"
             listed = ", ".join(session.quote(part) + (f"({length})" if length else "") for part, length in parts)
@@ -243,6 +252,10 @@ class Changes:
         for sentence in lost:
             self._say(f"{table}: {sentence}")
         session.losses.extend(lost)
+
+    def _rules(self, table: Table, name: str) -> str:
+        """Return what the table says of a column's values, as its default and its CHECK."""
+        return _SAYS_NOTHING.sub("", _TEXT_RULES.sub("", self._session.defined(table, name)[1])).strip()
 
     def _described(self, table: Table) -> tuple[str, str, bool] | None:
         """Return a table's engine, its comment, and whether the engine knows transactions."""

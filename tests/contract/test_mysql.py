@@ -136,17 +136,17 @@ def test_other_columns_come_once_where_the_answer_of_the_commit_is_lost(warehous
 def test_a_load_that_dies_before_the_rename_is_cleaned_up_after_by_the_next_and_nothing_else_is(warehouse, monkeypatch):
     warehouse.load({"id": [1]})
     warehouse.run("CREATE TABLE raw.orders__new_mine (id INT)", "CREATE TABLE raw.orders__old_mine (id INT)")
-    whole = Changes._keep_indexes
+    whole = Changes._keep_rules
 
     def dies(self, table, new):
         self._undo.clear()
         raise SystemExit
 
-    monkeypatch.setattr(Changes, "_keep_indexes", dies)
+    monkeypatch.setattr(Changes, "_keep_rules", dies)
     with pytest.raises(SystemExit):
         warehouse.load({"id": [2], "v": ["x"]})
     assert len(tables(warehouse)) == 5
-    monkeypatch.setattr(Changes, "_keep_indexes", whole)
+    monkeypatch.setattr(Changes, "_keep_rules", whole)
     assert warehouse.rows() == [(1,)]
     warehouse.load({"id": [3]}, "append")
     assert warehouse.rows() == [(1,), (3,)]
@@ -277,6 +277,21 @@ def test_a_text_of_limited_length_stays_one_where_it_can(warehouse, longest, kin
     warehouse.load({"id": [3]}, "append")
     assert warehouse.rows() == [(1, "x"), (2, "é" * longest), (3, "x")]
     assert warehouse.types()["v"] == kind
+
+
+def test_a_replacement_keeps_checks_and_names_what_a_changed_column_loses(warehouse):
+    rules = "CONSTRAINT pos CHECK (n > 0), CONSTRAINT `a``b` CHECK (v <> 'no'), CONSTRAINT gone CHECK (old > 0)"
+    made = "v VARCHAR(9) NOT NULL DEFAULT 'x' COMMENT 'of v', n BIGINT DEFAULT 7 CHECK (n < 100), j JSON, old INT"
+    warehouse.run("CREATE SCHEMA raw", f"CREATE TABLE {{t}} (id BIGINT, {made}, {rules})")
+    report = warehouse.load({"id": [1], "v": ["a"], "n": [5], "j": ["text"], "new": [1]})
+    lost = [change for change in report.schema_changes if "could not be kept" in change]
+    assert lost[0] == "NOT NULL DEFAULT 'x' of v could not be kept: v has another type"
+    assert lost[1].startswith("CHECK (`old` > 0) could not be kept: MariaDB: ")
+    assert len(lost) == 2
+    for wrong in ({"v": ["no"], "n": [5]}, {"v": ["a"], "n": [0]}, {"v": ["a"], "n": [100]}):
+        with pytest.raises(MaterializeError, match="CONSTRAINT .* failed"):
+            warehouse.load({"id": [2], **wrong}, "append")
+    assert warehouse.rows(columns="id, v, n") == [(1, "a", 5)]
 
 
 def test_a_column_of_json_without_values_may_become_text(warehouse):
