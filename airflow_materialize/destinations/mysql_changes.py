@@ -218,7 +218,7 @@ class Changes:
         self._say(f"A replacement of {table} that was cut short after the new table was in place is settled")
 
     def _keep_rules(self, table: Table, new: Table) -> None:
-        """Give the new table the constraints and indexes of the old one where its columns allow it, and say what is lost."""
+        """Give the new table the constraints and indexes of the old one where it takes them, and say what is lost."""
         session, lost = self._session, [*self._lost]
         for name, text in session.checks(table).items():
             try:
