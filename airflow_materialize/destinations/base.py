@@ -99,6 +99,10 @@ class Session(Tables):
     def arrow_types(self, table: Table) -> dict[str, pa.DataType]:
         """Return the Arrow type that holds what each column of an existing table holds."""
 
+    def computed(self, table: Table) -> set[str]:  # noqa: ARG002
+        """Return the columns that the database fills by itself and `columns` leaves out."""
+        return set()
+
     def collations(self, table: Table) -> dict[str, str]:  # noqa: ARG002
         """Return the collations of a table's columns where they are not the database's own choice."""
         return {}

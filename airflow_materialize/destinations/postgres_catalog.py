@@ -26,6 +26,10 @@ WHERE a.attrelid = to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped
   AND a.attgenerated = '' AND a.attidentity <> 'a'
 ORDER BY a.attnum
 """
+_COMPUTED = """
+SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped
+  AND (attgenerated <> '' OR attidentity = 'a')
+"""
 _UNIQUE = """
 SELECT array_agg(a.attname::text ORDER BY a.attname)
 FROM pg_catalog.pg_index AS i CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1]) AS k(attnum)
@@ -68,6 +72,9 @@ class Catalog(PostgresSpelling):
 
     def columns(self, table: Table) -> dict[str, str] | None:  # noqa: D102
         return {name: sql_type for name, sql_type, _ in self._columns(table)} or None
+
+    def computed(self, table: Table) -> set[str]:  # noqa: D102
+        return {name for (name,) in self.rows(_COMPUTED, [self.name_of(table)])}
 
     def required(self, table: Table) -> set[str]:  # noqa: D102
         return {name for name, _, required in self._columns(table) if required}

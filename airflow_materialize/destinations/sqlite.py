@@ -77,6 +77,10 @@ class SQLiteSession(SQLitePublishing):
         found = self.rows("SELECT name, type FROM pragma_table_info(?, ?)", [table.name, table.schema or "main"])
         return {name: kind.upper() for name, kind in found} if found else None
 
+    def computed(self, table: Table) -> set[str]:  # noqa: D102
+        found = self.rows("SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden IN (2, 3)", [table.name])
+        return {name for (name,) in found}
+
     def required(self, table: Table) -> set[str]:  # noqa: D102
         found = self.rows(
             "SELECT name FROM pragma_table_info(?, 'main') WHERE \"notnull\" AND dflt_value IS NULL", [table.name]

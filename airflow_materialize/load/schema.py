@@ -99,6 +99,7 @@ class _Matching:
         self.target_arrow = session.arrow_types(table) if self.target else {}
         self.in_table = {session.fold(name): name for name in self.target}
         self.by_name = self._by_name()
+        self._see_computed()
 
     def _by_name(self) -> dict[str, int]:
         names: dict[str, int] = {}
@@ -114,6 +115,17 @@ class _Matching:
         if not names:
             raise MaterializeError("The result has no columns", hint="return None where there is no data")
         return names
+
+    def _see_computed(self) -> None:
+        """Refuse a result that brings what the database fills by itself."""
+        if not self.target or self.by_name.keys() <= self.in_table.keys():
+            return
+        filled = [name for name in self.session.computed(self.table) if self.session.fold(name) in self.by_name]
+        if filled:
+            raise MaterializeError(
+                f"The result has {', '.join(map(repr, sorted(filled)))}, which {self.table} fills by itself",
+                hint="leave it out",
+            )
 
     def fresh(self) -> tuple[StagedColumn, ...]:
         """Return the columns as a new table has them."""

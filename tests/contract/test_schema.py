@@ -124,6 +124,21 @@ def test_a_column_of_texts_gets_room_for_a_longer_one(warehouse, strategy):
     assert not again.schema_changes
 
 
+@pytest.mark.parametrize("strategy", ["append", "merge", "create+replace", "truncate+insert"])
+@pytest.mark.parametrize("kind", ["postgres", "sqlite"])
+def test_a_column_that_the_database_computes_is_none_of_the_result(make_warehouse, kind, strategy):
+    warehouse = make_warehouse(kind)
+    if warehouse.destination.capabilities.schemas:
+        warehouse.run("CREATE SCHEMA raw")
+    warehouse.run('CREATE TABLE {t} (id BIGINT, n BIGINT, "Twice" BIGINT GENERATED ALWAYS AS (n * 2) STORED)')
+    columns = [{"name": "id", "primary_key": True}]
+    with pytest.raises(MaterializeError, match="The result has 'Twice', which raw.orders fills by itself"):
+        warehouse.load({"id": [1], "n": [2], "Twice": [4]}, strategy, columns=columns)
+    if strategy != "create+replace":
+        warehouse.load({"id": [1], "n": [2]}, strategy, columns=columns)
+        assert warehouse.rows() == [(1, 2, 4)]
+
+
 def nested(warehouse, name="raw.orders"):
     """The rows of `id` and a nested `v`, without fields that are NULL: only some databases have these in every row."""
 
