@@ -61,7 +61,7 @@ def _kinds(kind: type) -> list[str]:
 
 
 def user_traceback(error: BaseException, *, brief: bool = False) -> str:
-    """Return the traceback without the frames of this package and of the import machinery.
+    """Return the traceback without the frames of this package, of the import machinery and of compiled code.
 
     Args:
         error: What was raised.
@@ -91,17 +91,21 @@ def _trim(formatted: traceback.TracebackException, seen: set[int], libraries: tu
     if id(formatted) in seen:
         return
     seen.add(id(formatted))
-    frames = [frame for frame in formatted.stack if not frame.filename.startswith(_MACHINERY)]
+    frames = [frame for frame in formatted.stack if not _is_hidden(frame.filename)]
     while frames and frames[0].filename.startswith(_ASYNCIO):
         del frames[0]
     if libraries:
-        frames = [frame for frame in frames if not frame.filename.endswith(_COMPILED)]
         frames = [frame for frame in frames[:-1] if not frame.filename.startswith(libraries)] + frames[-1:]
     formatted.stack[:] = frames
     parts = [formatted.__cause__, formatted.__context__, *(getattr(formatted, "exceptions", None) or ())]
     for part in parts:
         if part is not None:
             _trim(part, seen, libraries)
+
+
+def _is_hidden(filename: str) -> bool:
+    """Whether a frame is of this package, of the import machinery, or of compiled code."""
+    return filename.startswith(_MACHINERY) or filename.endswith(_COMPILED)
 
 
 def _message(error: BaseException, phase: str, sensitive: Collection[str]) -> str:

@@ -13,6 +13,7 @@ from airflow_materialize.execution.requirement_lines import RequirementLine, Req
 
 # They let uv accept less, never more.
 _STRICTER = re.compile(r"--(require-hashes|only-binary[\s=].*|no-build)")
+_REMOVE = "remove it: indexes come from the platform"
 _PIN = "write it as name==version"
 _HASHES = "`uv pip compile --generate-hashes` writes them"
 # In `[tool.uv]`: they choose among what an index has, and add nothing to it.
@@ -36,8 +37,8 @@ def check_policy(requirements: Requirements, policy: str) -> None:
     ]
     if requirements.tool_uv_keys - _HARMLESS - _HARMLESS_TABLES and requirements.path:
         named = ", ".join(sorted(requirements.tool_uv_keys - _HARMLESS - _HARMLESS_TABLES))
-        what, fix = f"[tool.uv] sets {named}", "remove it: indexes come from the platform"
-        problems.append(refusal(requirements.path, requirements.tool_uv_line, what, fix, policy))
+        what = f"[tool.uv] sets {named}"
+        problems.append(refusal(requirements.path, requirements.tool_uv_line, what, _REMOVE, policy))
     if problems:
         raise AssetError(problems)
 
@@ -57,7 +58,7 @@ def _refused(requirements: Requirements, policy: str) -> Iterator[tuple[Requirem
         if line.is_include or _STRICTER.fullmatch(line.text):
             continue
         if line.is_option or not line.name or _has_url(line):
-            yield line, f"{line.shown!r} {_kind(line)}", _PIN
+            yield line, f"{line.shown!r} {_kind(line)}", _REMOVE if line.is_option else _PIN
         elif line.constraint or requirements.uv_lock:
             continue
         elif not _is_pinned(line) and (policy == "locked" or line.name not in constrained):

@@ -59,6 +59,7 @@ def test_what_a_policy_refuses_is_named_with_its_line_and_how_it_is_allowed(unde
     refused = f"which the policy [materialize] requirements = {policy} refuses"
     assert str(problem).startswith(f"{tmp_path}/requirements.txt:2:1: {message}, {refused} (")
     assert str(problem).endswith(f"; the platform team allows it by setting requirements = {looser})")
+    assert ("remove it" in str(problem)) == ("is an option" in message)
     assert problem.code == "AM707"
     assert "canary" not in str(problem)
     assert under("open", requirements=f"{line}\n").lines
