@@ -201,7 +201,6 @@ def discard_part(root: Path, plan: RunPlan, attempt: str) -> None:
     name = f"{_checked_attempt(attempt, plan)}.part"
     for path in (root / folder_of(plan)).glob(f"{name}*"):
         if path.name == name or path.name.removeprefix(f"{name}.").isdigit():
-            # User code may have made anything there. What happened to it counts, not what it left.
             with suppress(OSError, RecursionError):
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
@@ -209,16 +208,21 @@ def discard_part(root: Path, plan: RunPlan, attempt: str) -> None:
                     path.unlink(missing_ok=True)
 
 
-def prune(root: Path, plan: RunPlan, days: float = 7) -> None:
-    """Remove the files of this asset that are older than `days`. Those of this DAG run stay, whatever their age."""
+def prune(root: Path, plan: RunPlan, attempt: str = "", days: float = 7) -> None:
+    """Remove files of this asset older than `days`; of this DAG run those that earlier attempts left unfinished.
+
+    Names of attempts are as long as each other, and in the order of their time.
+    """
     before = time.time() - days * _SECONDS_PER_DAY
-    folder = root / _folder_name(plan.asset.name)
-    own = root / folder_of(plan)
+    folder, own = root / _folder_name(plan.asset.name), root / folder_of(plan)
     for path in folder.glob("*/*"):
         if path.parent != own and _is_ours(path):
             with suppress(OSError):
                 if path.lstat().st_mtime < before:
                     path.unlink()
+    for path in own.glob("*.part*"):
+        if len(earlier := path.name.partition(".part")[0]) == len(attempt) and earlier < attempt:
+            discard_part(root, plan, earlier)
     for each in folder.glob("*/"):
         # An old folder only: another DAG run may just have made its own, to write into it next.
         with suppress(OSError):

@@ -60,12 +60,18 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
     from airflow_materialize.execution.examiner import Examiner
     from airflow_materialize.execution.isolation import Isolation
     from airflow_materialize.execution.lookup import Lookup
-    from airflow_materialize.staged_file import Manifest, discard_part, prune, seal, write_manifest
+    from airflow_materialize.staged_file import (
+        Manifest,
+        discard_part,
+        prune,
+        seal,
+        write_manifest,
+    )
 
     staged = workplace.settings.staged_files
     with _naming_the_table(plan), Examiner(Isolation(workplace.settings, workplace.root)) as examiner:
         if plan.asset.is_table:
-            prune(staged, plan)
+            prune(staged, plan, attempt)
         lookup = Lookup(plan.asset, upstream or Upstream(), lambda connection: _last_load(plan, connection, log))
         try:
             one = CodeAttempt(attempt, execution_time, child, lookup, examiner, on_phase)

@@ -312,6 +312,19 @@ def test_whatever_stands_where_a_result_was_to_be_is_removed_with_the_attempt(tm
     assert (list(part.parent.iterdir()), kept.exists()) == ([], True)
 
 
+def test_what_earlier_attempts_left_unfinished_goes_and_what_is_newer_or_sealed_stays(tmp_path, plan):
+    killed, own, newer = (f"01a227c89842728{number}-{number}" for number in (1, 2, 3))
+    sealed = stage(tmp_path, plan, "01a227c898427280-0")
+    for attempt in (killed, own, newer):
+        part_path(tmp_path, plan, attempt).touch()
+    part_path(tmp_path, plan, killed).with_name(f"{killed}.part.7").touch()
+
+    prune(tmp_path, plan, own)
+    left = {path.name for path in (tmp_path / folder_of(plan)).iterdir()}
+    assert left == {f"{own}.part", f"{newer}.part", "01a227c898427280-0.arrow"}
+    assert (tmp_path / sealed.path).exists()
+
+
 def test_the_root_itself_may_be_a_link(tmp_path, plan):
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "disk")
