@@ -81,16 +81,25 @@ def _rendered(plan: RunPlan, names: Mapping[str, Any]) -> RunPlan:
     hooks = asset.hooks or Hooks()
     return replace(
         plan,
-        parameters=_filled_in(asset.parameters, names),
-        hooks_pre=tuple(render(hook.query, names) for hook in hooks.pre),
-        hooks_post=tuple(render(hook.query, names) for hook in hooks.post),
+        parameters=_filled_in(asset, "parameters", asset.parameters, names),
+        hooks_pre=tuple(_render(asset, "hooks.pre", hook.query, names) for hook in hooks.pre),
+        hooks_post=tuple(_render(asset, "hooks.post", hook.query, names) for hook in hooks.post),
     )
+
+
+def _render(asset: Asset, field: str, text: str, names: Mapping[str, Any]) -> str:
+    """Fill in a template of a header; an error names the asset and the field."""
+    try:
+        return render(text, names)
+    except MaterializeError as error:
+        message = error.message[:1].lower() + error.message[1:]
+        raise MaterializeError(f"{asset.name}: {field}: {message}", hint=error.hint) from error
 
 
 def _is_enabled(asset: Asset, names: Mapping[str, Any]) -> bool:
     if isinstance(asset.enabled, bool):
         return asset.enabled
-    word = render(asset.enabled, names).strip()
+    word = _render(asset, "enabled", asset.enabled, names).strip()
     if word.lower() not in _FLAGS:
         raise MaterializeError(
             f"{asset.name}: `enabled` is the template {asset.enabled!r}, which gives {word!r}", hint="true or false"
@@ -98,13 +107,15 @@ def _is_enabled(asset: Asset, names: Mapping[str, Any]) -> bool:
     return _FLAGS[word.lower()]
 
 
-def _filled_in(value: Any, names: Mapping[str, Any]) -> Any:
+def _filled_in(asset: Asset, field: str, value: Any, names: Mapping[str, Any]) -> Any:
     """Fill in each text within a value; as Bruin does, blanks around it go."""
     if isinstance(value, str):
-        return render(value, names).strip()
+        return _render(asset, field, value, names).strip()
     if isinstance(value, dict):
-        return {key: _filled_in(item, names) for key, item in value.items()}
-    return [_filled_in(item, names) for item in value] if isinstance(value, list | tuple) else value
+        return {key: _filled_in(asset, f"{field}.{key}", item, names) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_filled_in(asset, f"{field}[{place}]", item, names) for place, item in enumerate(value)]
+    return value
 
 
 def _full_refresh(asset: Asset, trigger: Trigger) -> tuple[bool, tuple[str, ...]]:
@@ -142,7 +153,10 @@ def _modified_interval(plan: RunPlan, execution_time: datetime) -> Interval | No
         _refuse_without_interval(plan)
         return None
     names = bruin_names(plan, execution_time)
-    return modify(plan.interval, render(modifiers.start, names), render(modifiers.end, names))
+    start, end = (
+        _render(plan.asset, f"interval_modifiers.{name}", getattr(modifiers, name), names) for name in ("start", "end")
+    )
+    return modify(plan.interval, start, end)
 
 
 def _refuse_without_interval(plan: RunPlan) -> None:

@@ -53,6 +53,23 @@ def test_a_template_that_gives_no_boolean_is_refused_with_what_it_gave():
     )
 
 
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ({"parameters": {"deep": [{"region": "{{ var.regin }}"}]}}, "parameters.deep[0].region"),
+        ({"hooks": {"pre": [{"query": "SELECT {{ var.regin }}"}]}}, "hooks.pre"),
+        ({"hooks": {"post": [{"query": "SELECT {{ var.regin }}"}]}}, "hooks.post"),
+        ({"enabled": "{{ var.regin }}"}, "enabled"),
+        ({"interval_modifiers": {"start": "{{ var.regin }}"}}, "interval_modifiers.start"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_in_is_named_with_its_asset_and_field(header, field):
+    with pytest.raises(MaterializeError) as error:
+        plan_of(**header)
+    assert str(error.value).startswith(f"raw.orders: {field}: the template ")
+    assert "var.regin is unknown; the pipeline's variables: on, region" in str(error.value)
+
+
 def test_parameters_are_filled_in_at_every_depth_and_keep_their_types():
     parameters = {
         "url": " https://{{ var.region }}.example ",
