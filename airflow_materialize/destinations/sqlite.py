@@ -20,7 +20,7 @@ from airflow_materialize.destinations.base import STAGING, Capabilities, Destina
 from airflow_materialize.destinations.sqlite_errors import is_busy, translated
 from airflow_materialize.destinations.sqlite_publishing import SQLitePublishing
 from airflow_materialize.destinations.sqlite_reading import SQLiteReader
-from airflow_materialize.destinations.sqlite_values import affinity, column_values, stored
+from airflow_materialize.destinations.sqlite_values import affinity, check_numbers, column_values, stored
 from airflow_materialize.destinations.waiting import wait_for
 from airflow_materialize.errors import MaterializeError
 
@@ -137,9 +137,13 @@ class SQLiteSession(SQLitePublishing):
         limit = self._connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         together = max(1, min(_ROWS_PER_INSERT, limit // width))
         row, insert = f"({', '.join('?' * width)})", f"INSERT INTO {self.name_of(table)} ({names}) VALUES "
+        numeric = {name: kind for name, kind in (self.columns(table) or {}).items() if pa.types.is_null(affinity(kind))}
         count = 0
         for batch in parts(batches, _PART_BYTES):
             columns = [column_values(name, batch[name], count) for name in schema.names]
+            for name, values in zip(schema.names, columns, strict=True):
+                if name in numeric:
+                    check_numbers(name, numeric[name], batch[name], values, count)
             cells = list(chain.from_iterable(zip(*columns, strict=True)))
             size, step = len(cells), together * width
             whole = size - size % step

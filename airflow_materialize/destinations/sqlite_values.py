@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +12,9 @@ import pyarrow.compute as pc
 from airflow_materialize.destinations.arrow import is_binary, is_json, is_text, is_uuid, to_json_text, to_text
 from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.errors import MaterializeError
+
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\v\f\r]*")
+_LARGEST = 2**63
 
 
 def column_values(name: str, array: pa.Array, first_row: int) -> list[Any]:
@@ -51,6 +56,35 @@ def stored(array: pa.Array) -> list[Any]:
         raise ValueError(f"{kind} has no exact type in SQLite")
     values: list[Any] = array.to_pylist()
     return values
+
+
+def check_numbers(name: str, declared: str, array: pa.Array, values: list[Any], first_row: int) -> None:
+    """See that a column takes its texts as they are: where its type names no class, SQLite makes numbers of them.
+
+    Raises:
+        MaterializeError: One would lose digits, or become another text.
+    """
+    same = _same_number if pa.types.is_decimal(array.type) else _same_text
+    for row, value in enumerate(values, first_row + 1):
+        if isinstance(value, str) and _NUMBER.fullmatch(value) and not same(value):
+            raise MaterializeError(
+                f"Column {name!r}, row {row}: SQLite would make another number of the value, as the column's type,"
+                f" {declared}, stands for integers and doubles",
+                hint="give the column the type TEXT",
+            )
+
+
+def _same_number(text: str) -> bool:
+    number = Decimal(text)
+    return number == Decimal(repr(float(text))) or (number % 1 == 0 and abs(number) < _LARGEST)
+
+
+def _same_text(text: str) -> bool:
+    return text == repr(float(text)) or (text.removeprefix("-").isdecimal() and text == str(int(text)) and _fits(text))
+
+
+def _fits(text: str) -> bool:
+    return abs(int(text)) < _LARGEST
 
 
 def affinity(declared: str) -> pa.DataType:

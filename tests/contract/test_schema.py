@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 from contextlib import suppress
 from decimal import Decimal
@@ -137,6 +138,19 @@ def test_a_column_that_the_database_computes_is_none_of_the_result(make_warehous
     if strategy != "create+replace":
         warehouse.load({"id": [1], "n": [2]}, strategy, columns=columns)
         assert warehouse.rows() == [(1, 2, 4)]
+
+
+@pytest.mark.parametrize("value", [Decimal("1234567890123456789.01"), "007", "1e5", " 7"])
+def test_sqlite_makes_no_other_number_of_a_value(make_warehouse, value):
+    warehouse = make_warehouse("sqlite")
+    warehouse.run("CREATE TABLE {t} (id BIGINT, v DECIMAL(38,2), s STRING, d DATE)")
+    column = "v" if isinstance(value, Decimal) else "s"
+    with pytest.raises(MaterializeError, match=f"Column '{column}', row 2: SQLite would make another number"):
+        warehouse.load({"id": [1, 2], column: [None, value]}, "append")
+    assert warehouse.rows() == []
+    fine = {"v": [Decimal("1.50"), Decimal("-3.00")], "s": ["7", "a7"], "d": [dt.date(2026, 4, 1)] * 2}
+    warehouse.load({"id": [1, 2], **fine}, "append")
+    assert warehouse.rows() == [(1, 1.5, 7, "2026-04-01"), (2, -3, "a7", "2026-04-01")]
 
 
 def nested(warehouse, name="raw.orders"):
