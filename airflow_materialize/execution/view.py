@@ -104,8 +104,16 @@ def _named(worker: Mapping[str, str]) -> Iterator[Path]:
     """Give the files that variables of the worker lead to, as AIRFLOW_CONFIG or GOOGLE_APPLICATION_CREDENTIALS do."""
     for name, value in worker.items():
         path = value.removeprefix("FILE:")
-        if path.startswith("/") and not is_allowed(name) and Path(path).is_file() and not os.access(path, os.X_OK):
+        if path.startswith("/") and not is_allowed(name) and _is_file(path) and not os.access(path, os.X_OK):
             yield Path(path)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:
+        # Its folder is closed to this user, so user code does not get there either; or it is no path.
+        return False
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from airflow_materialize.execution.sandbox import child_environment
+from airflow_materialize.execution.view import view_apart
 
 VENV = Path("/environments/a")
 
@@ -58,3 +59,10 @@ def test_home_and_temporary_folder_are_private(tmp_path):
 def test_a_proxy_comes_without_its_login(tmp_path, proxy, expected):
     for name in ("HTTPS_PROXY", "https_proxy"):
         assert child_environment({}, tmp_path, VENV, {name: proxy})[name] == expected
+
+
+def test_a_variable_that_names_no_file_or_one_that_is_closed_to_this_user_hides_nothing():
+    closed, named = "/" + "x" * 300, __file__
+    hidden = view_apart((), {"LONG": closed, "LIST": "/a:" * 2000, "CLOUD_TOKEN_FILE": f"FILE:{named}"}).hidden
+    assert Path(named) in hidden
+    assert not {Path(closed), Path("/a:" * 2000)} & {*hidden}
