@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # User code that writes a new text into each statement must not fill the worker's memory.
 _MOST_STATEMENTS = 1_000
+_DRIVERS_OWN = re.compile(r"%s|%\(\w+\)s")
+_PLACEHOLDERS = "placeholders are `?`, or with names `:name` (`$name` in DuckDB), on every database"
 
 
 class UnlistedConnectionError(MaterializeError):
@@ -117,9 +120,10 @@ class Desk:
                 self._warn(connection, statement, session.dialect)
                 with closing(session.reader().batches(statement.sql, statement.parameters)) as batches:
                     spool.fill(batches, self._bounds if whole else Bounds())
-        except BaseException:
+        except BaseException as error:
             spool.close()
             if statement:
+                _advise(error, statement)
                 self._tell(logging.WARNING, connection, statement, "failed", began)
             raise
         self._keep(connection, statement, session.dialect)
@@ -214,6 +218,12 @@ class Desk:
     def _tell(self, level: int, connection: Connection, statement: _Statement, what: str, began: float) -> None:
         seconds, text = time.monotonic() - began, harmless(self._redact(shown(statement.sql)))
         self._log.log(level, "query on %s: %s in %.2f s: %s", connection.conn_id, what, seconds, text)
+
+
+def _advise(error: BaseException, statement: _Statement) -> None:
+    """Say what is right where the statement has placeholders as drivers of Python know them."""
+    if isinstance(error, MaterializeError) and statement.parameters and _DRIVERS_OWN.search(statement.sql):
+        error.hint = error.hint or _PLACEHOLDERS
 
 
 def _amount(spool: Spool) -> str:

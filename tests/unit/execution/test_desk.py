@@ -340,6 +340,12 @@ def test_a_day_between_itself_is_warned_of_once(warehouse, records):
     assert "start_timestamp" in warnings[0]
 
 
+@pytest.mark.parametrize(("place", "values"), [("%s", [2]), ("%(id)s", {"id": 2})])
+def test_placeholders_of_a_driver_are_answered_with_those_that_count(warehouse, place, values):
+    with warehouse.answering(), pytest.raises(QueryError, match=r"placeholders are `\?`, or with names `:name`"):
+        query(f"SELECT id FROM {warehouse.orders} WHERE id = {place}", params=values)
+
+
 def test_half_a_character_in_a_statement_is_named_with_its_place(lake):
     with lake.answering(), pytest.raises(QueryError, match=r"half a character, '\\ud800', at place 9: no database"):
         query("SELECT '\ud800'")
