@@ -144,4 +144,6 @@ def _array(name: str, values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     try:
         return pa.array(map(time_of_day, values) if pa.types.is_time(kind) else values, kind)
     except (pa.ArrowException, OverflowError, TypeError) as error:
-        raise StatementError(f"MySQL: column {name!r} is not {kind}: {error}", brief="MySQL: a value") from error
+        refused = StatementError(f"MySQL: column {name!r} has values that are no {kind}", brief="MySQL: a value")
+        refused.hint = "CAST it to another type: a TIME beyond a day to CHAR, a geometry by ST_AsText()"
+        raise refused from error

@@ -30,6 +30,8 @@ _HINTS = {
     "428C9": "the database fills this column by itself: leave it out of the result",
     "23514": "",
 }
+# What psycopg says of a day or a time of the server that Python does not have.
+_BEYOND_PYTHON = re.compile(r"(too large \(after|too small \(before) year|can't parse time")
 _PLACE = re.compile(r"COPY .+?, line (?P<row>\d+)(?:, column (?P<column>[^\n]+?))?(?::|\n|$)")
 _DENIED = re.compile(r"permission denied for (?P<kind>schema|database|table|relation|view|sequence)")
 _TERMINAL = re.compile("authentication failed|no password supplied|pg_hba|does not exist|not permitted|invalid")
@@ -137,6 +139,8 @@ class Translator:
             return self.grants.missing(getattr(diag, "message_primary", "") or "")
         if code in _HINTS:
             return _HINTS[code]
+        if not code and _BEYOND_PYTHON.search(str(error)):
+            return "Python has no such value: CAST it to text, or leave it out, as by NULLIF(…, 'infinity')"
         return getattr(diag, "message_hint", None) or ""
 
 

@@ -38,6 +38,9 @@ _ARROW: dict[int, pa.DataType] = {
     1184: pa.timestamp("us", "UTC"),
     1186: pa.duration("us"),
 }
+_RANGES = tuple(
+    f"{of}{kind}" for of in ("int4", "int8", "num", "date", "ts", "tstz") for kind in ("range", "multirange")
+)
 _JSON, _NUMERIC, _UUID = {114, 3802}, 1700, 2950
 _ARRAYS = {1000: 16, 1001: 17, 1005: 21, 1007: 23, 1009: 25, 1015: 25, 1016: 20, 1021: 700, 1022: 701, 1115: 1114}
 _ARRAYS |= {1182: 1082, 1183: 1083, 1185: 1184}
@@ -60,8 +63,8 @@ class PostgresReader(Reader):
         if self._is_psycopg:
             from psycopg.types.string import TextBinaryLoader, TextLoader
 
-            # As texts: numbers of any size stay what they are.
-            for name in ("json", "jsonb"):
+            # As texts: numbers of any size stay what they are, and what Arrow has no type for is as the server has it.
+            for name in ("json", "jsonb", "record", *_RANGES):
                 connection.adapters.register_loader(name, TextLoader)
             # What EXPLAIN gives.
             connection.adapters.register_loader("json", TextBinaryLoader)

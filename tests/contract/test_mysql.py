@@ -449,6 +449,13 @@ def rows(reader, sql, parameters=()):
     return pa.Table.from_batches(list(reader.batches(sql, parameters))).to_pylist()
 
 
+@pytest.mark.parametrize("value", ["TIME '30:00:00'", "ST_GeomFromText('POINT(1 1)')"])
+def test_a_value_that_its_column_cannot_be_read_as_is_named_with_what_to_do(reader, value):
+    with pytest.raises(MaterializeError, match="column 'far' has values that are no ") as caught:
+        rows(reader, f"SELECT {value} AS far")
+    assert "CAST it to another type" in caught.value.hint
+
+
 def test_a_statement_reads_with_values_by_place_and_by_name(reader):
     assert rows(reader, "SELECT id, v, '?%' AS p FROM raw.orders WHERE id > ?", [1]) == [{"id": 2, "v": "b", "p": "?%"}]
     assert rows(reader, "SELECT id FROM raw.orders WHERE v = :v AND id % 2 = 1", {"v": "a"}) == [{"id": 1}]

@@ -391,6 +391,31 @@ def test_user_code_sees_plans_as_text(warehouse):
         assert batch.to_pylist()[0]["server_version_num"].isdecimal()
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("int4range(1, 2)", "[1,2)"),
+        ("'{[2026-04-01,2026-04-03)}'::datemultirange", "{[2026-04-01,2026-04-03)}"),
+        ("ROW(1, 'a b')", '(1,"a b")'),
+        ("inet '10.0.0.1'", "10.0.0.1"),
+    ],
+)
+def test_user_code_gets_what_arrow_has_no_type_for_as_the_server_writes_it(warehouse, value, text):
+    with warehouse.destination.session(read_only=True) as session:
+        assert pa.Table.from_batches(list(session.reader().batches(f"SELECT {value} AS a"))[1:]).to_pylist() == [
+            {"a": text}
+        ]
+
+
+@pytest.mark.parametrize(
+    "value", ["'infinity'::timestamp", "'infinity'::date", "'0044-03-15 BC'::date", "'24:00'::time"]
+)
+def test_a_day_that_python_does_not_have_is_named_with_what_to_do(warehouse, value):
+    with warehouse.destination.session(read_only=True) as session, pytest.raises(MaterializeError) as caught:
+        list(session.reader().batches(f"SELECT {value} AS a"))
+    assert "CAST it to text" in caught.value.hint
+
+
 def test_user_code_gets_values_by_place_and_by_name_and_rows_in_many_batches(warehouse):
     with warehouse.destination.session(read_only=True) as session:
         reader = session.reader()
