@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid6 import uuid7
 
 from airflow_materialize.connections import airflow_option, signing_key
-from airflow_materialize.definition.graph import AssetGraph
-from airflow_materialize.definition.select import Selection, choose_variant, select_assets
+from airflow_materialize.definition.project.graph import AssetGraph
+from airflow_materialize.definition.project.select import Selection, choose_variant, select_assets
 from airflow_materialize.errors import AssetError, MaterializeError
 from airflow_materialize.plan.interval import Interval, inclusive_days
 from airflow_materialize.plan.planning import plan_run
@@ -26,7 +26,7 @@ from airflow_materialize.steps import check_step, load_step, run_step
 from airflow_materialize.workplace import Workplace
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline
+    from airflow_materialize.definition.model.parsed import ParsedAsset, ParsedPipeline
     from airflow_materialize.plan.run_plan import RunPlan
     from airflow_materialize.staged_file import Manifest
 

@@ -59,7 +59,7 @@ def run_step(  # noqa: PLR0913  # what is to run, what it may ask, and who hears
     from airflow_materialize.execution.asset_run import CodeAttempt, run_code
     from airflow_materialize.execution.examiner import Examiner
     from airflow_materialize.execution.isolation import Isolation
-    from airflow_materialize.execution.lookup import Lookup
+    from airflow_materialize.execution.queries.lookup import Lookup
     from airflow_materialize.staged_file import (
         Manifest,
         discard_part,

@@ -31,7 +31,7 @@ def load(place: Path, file: Path, strategy: str, url: str) -> Work:
     from uuid6 import uuid7
 
     from airflow_materialize.arrow_file import examine
-    from airflow_materialize.definition.project import parse_project
+    from airflow_materialize.definition.project.project import parse_project
     from airflow_materialize.load.ledger import Attempt
     from airflow_materialize.plan.interval import Interval
     from airflow_materialize.plan.planning import plan_run

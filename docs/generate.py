@@ -13,19 +13,19 @@ from in_words import INNER, TOPS, listed, takes, title_of
 
 from airflow_materialize.cli import EXIT_CODES
 from airflow_materialize.cli.main import make_parser
-from airflow_materialize.definition.asset import Asset
 from airflow_materialize.definition.codes import CODES, Code
-from airflow_materialize.definition.column import CHECKS
-from airflow_materialize.definition.effect import ASSET_FIELDS_WITHOUT_EFFECT, PIPELINE_FIELDS_WITHOUT_EFFECT
-from airflow_materialize.definition.glossary import GlossaryFile
-from airflow_materialize.definition.inherit import LOAD_OPTIONS, NOT_INHERITED
-from airflow_materialize.definition.json_schema import (
+from airflow_materialize.definition.inheritance.glossary import GlossaryFile
+from airflow_materialize.definition.inheritance.inherit import LOAD_OPTIONS, NOT_INHERITED
+from airflow_materialize.definition.model.asset import Asset
+from airflow_materialize.definition.model.column import CHECKS
+from airflow_materialize.definition.model.effect import ASSET_FIELDS_WITHOUT_EFFECT, PIPELINE_FIELDS_WITHOUT_EFFECT
+from airflow_materialize.definition.model.masks import MASKS
+from airflow_materialize.definition.model.materialization import DEFAULT_STRATEGY, STRATEGIES, Materialization
+from airflow_materialize.definition.model.pipeline import Pipeline
+from airflow_materialize.definition.schema.json_schema import (
     held_by,
     models_in,
 )
-from airflow_materialize.definition.masks import MASKS
-from airflow_materialize.definition.materialization import DEFAULT_STRATEGY, STRATEGIES, Materialization
-from airflow_materialize.definition.pipeline import Pipeline
 from airflow_materialize.settings import OPTIONS, SECTION
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from airflow_materialize.definition.asset import Asset
-from airflow_materialize.definition.glossary import GlossaryFile
-from airflow_materialize.definition.json_schema import glossary_schema, header_schema, models_in, pipeline_schema
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.inheritance.glossary import GlossaryFile
+from airflow_materialize.definition.model.asset import Asset
+from airflow_materialize.definition.model.pipeline import Pipeline
+from airflow_materialize.definition.schema.json_schema import glossary_schema, header_schema, models_in, pipeline_schema
 
 TOPS = {"Asset": header_schema(), "Pipeline": pipeline_schema(), "GlossaryFile": glossary_schema()}
 """The schemas of whole files, by their models."""

@@ -15,7 +15,7 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.report import Verdict
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.asset import CustomCheck
+    from airflow_materialize.definition.model.asset import CustomCheck
     from airflow_materialize.destinations.base import Session
 
 Render = Callable[[str], str]

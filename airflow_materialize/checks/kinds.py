@@ -41,7 +41,7 @@ class Probe:
 
 
 KINDS: dict[str, Callable[[Subject], Probe]] = {}
-"""What each check of `definition/column.py` does, by its name."""
+"""What each check of `definition/model/column.py` does, by its name."""
 
 
 def _kind(function: Callable[[Subject], Probe]) -> Callable[[Subject], Probe]:

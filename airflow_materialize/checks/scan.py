@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from airflow_materialize.checks.kinds import KINDS, Probe
 from airflow_materialize.checks.subject import Subject
-from airflow_materialize.definition.problems import suggest
+from airflow_materialize.definition.text.problems import suggest
 from airflow_materialize.destinations.base import Table
 from airflow_materialize.destinations.discretion import discreet
 from airflow_materialize.errors import MaterializeError, TransientError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_materialize.checks.custom import Render
-    from airflow_materialize.definition.asset import CustomCheck
-    from airflow_materialize.definition.column import Check, Column, ForeignKey
+    from airflow_materialize.definition.model.asset import CustomCheck
+    from airflow_materialize.definition.model.column import Check, Column, ForeignKey
     from airflow_materialize.destinations.base import Session
 
 _Given = ParamSpec("_Given")

@@ -209,4 +209,4 @@ METHODS: dict[str, Method] = {
     "year_only": Method(_is_dated, "dates and timestamps", lambda _: year_of),
     "month_year": Method(_is_dated, "dates and timestamps", lambda _: month_of),
 }
-"""What a mask does, by its name. What a header may say is in `definition/masks.py`."""
+"""What a mask does, by its name. What a header may say is in `definition/model/masks.py`."""

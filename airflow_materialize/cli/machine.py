@@ -11,14 +11,14 @@ from pathlib import Path
 
 from airflow_materialize.cli import FINE, INVALID
 from airflow_materialize.connections import airflow_option
-from airflow_materialize.definition.parsed import ParsedAsset
-from airflow_materialize.definition.select import Selection, select_assets
+from airflow_materialize.definition.model.parsed import ParsedAsset
+from airflow_materialize.definition.project.select import Selection, select_assets
 from airflow_materialize.errors import AssetError, MaterializeError
-from airflow_materialize.execution.cache import CachedEnvironment, list_environments, prune
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.environment import BuildOptions, Environment, use_environment
+from airflow_materialize.execution.environments.cache import CachedEnvironment, list_environments, prune
+from airflow_materialize.execution.environments.environment import BuildOptions, Environment, use_environment
+from airflow_materialize.execution.environments.requirements import find_requirements, python_version
 from airflow_materialize.execution.isolation import Isolation
-from airflow_materialize.execution.requirements import find_requirements, python_version
 from airflow_materialize.settings import Settings, read_settings
 from airflow_materialize.sizes import parse_size
 from airflow_materialize.workplace import Workplace

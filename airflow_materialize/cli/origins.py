@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from airflow_materialize.definition.explain import Origin
+from airflow_materialize.definition.project.explain import Origin
 
 _WIDEST = 60
 

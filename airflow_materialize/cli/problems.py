@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from airflow_materialize.cli.origins import origin_data, origin_lines
-from airflow_materialize.definition.explain import Origin
-from airflow_materialize.definition.select import Selection
+from airflow_materialize.definition.project.explain import Origin
+from airflow_materialize.definition.project.select import Selection
 from airflow_materialize.errors import Problem
 
 _NO_ORIGINS: Mapping[str, Sequence[Origin]] = MappingProxyType({})

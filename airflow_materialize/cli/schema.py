@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from airflow_materialize.cli import FINE
-from airflow_materialize.definition.json_schema import SCHEMAS
+from airflow_materialize.definition.schema.json_schema import SCHEMAS
 
 __all__ = ["SCHEMAS", "schema"]
 

@@ -11,10 +11,10 @@ from airflow_materialize.cli import FINE, INVALID
 from airflow_materialize.cli.problems import findings, print_github, print_json, print_text
 from airflow_materialize.connections import airflow_option
 from airflow_materialize.dag.discovery import with_import_warnings
-from airflow_materialize.definition.explain import Origin, explain
-from airflow_materialize.definition.select import Selection, select_assets
+from airflow_materialize.definition.project.explain import Origin, explain
+from airflow_materialize.definition.project.select import Selection, select_assets
 from airflow_materialize.errors import AssetError, Problem
-from airflow_materialize.execution.requirements import find_requirements
+from airflow_materialize.execution.environments.requirements import find_requirements
 from airflow_materialize.settings import Settings, read_settings
 from airflow_materialize.workplace import Workplace
 

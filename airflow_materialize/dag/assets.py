@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_materialize.definition.identity import SCHEME
+from airflow_materialize.definition.model.identity import SCHEME
 from airflow_materialize.errors import Problem
 
 _OWN = re.compile(rf"(?=.{{,1498}}\Z){SCHEME}://[\w%.~-]+/[\w%.~-]+", re.ASCII)
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Asset
 
-    from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline
+    from airflow_materialize.definition.model.parsed import ParsedAsset, ParsedPipeline
 
 
 def airflow_asset(uri: str, about: Mapping[str, Any]) -> Asset:

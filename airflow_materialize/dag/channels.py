@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_materialize.dag.news import News
-from airflow_materialize.definition.notifications import (
+from airflow_materialize.definition.model.notifications import (
     Discord,
     Email,
     Notification,

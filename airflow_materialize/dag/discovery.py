@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_materialize.connections import airflow_option
-from airflow_materialize.definition.ignored import Discovery, discovery_top, warn_of_imports
+from airflow_materialize.definition.project.ignored import Discovery, discovery_top, warn_of_imports
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.parsed import ParsedPipeline
+    from airflow_materialize.definition.model.parsed import ParsedPipeline
 
 
 def with_import_warnings(pipelines: Iterable[ParsedPipeline], root: Path) -> list[ParsedPipeline]:

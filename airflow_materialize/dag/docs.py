@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_materialize.definition.markdown import code, facts, fence, labels, listed, page, plain, quote, words
+from airflow_materialize.definition.model.markdown import code, facts, fence, labels, listed, page, plain, quote, words
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline
+    from airflow_materialize.definition.model.parsed import ParsedAsset, ParsedPipeline
     from airflow_materialize.errors import Problem
 
 

@@ -15,7 +15,7 @@ from airflow_materialize.errors import MaterializeError, Problem, TransientError
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from airflow_materialize.definition.parsed import ParsedAsset
+    from airflow_materialize.definition.model.parsed import ParsedAsset
 
 
 class StepError(BaseException):

@@ -22,10 +22,10 @@ from airflow_materialize.dag.params import dag_params
 from airflow_materialize.dag.schedule import schedule_for
 from airflow_materialize.dag.sequence import gate
 from airflow_materialize.dag.tasks import asset_group, follow
-from airflow_materialize.definition.cache import ParseCache
-from airflow_materialize.definition.markdown import printable
-from airflow_materialize.definition.pipeline import ON_ASSETS, Pipeline
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.model.markdown import printable
+from airflow_materialize.definition.model.pipeline import ON_ASSETS, Pipeline
+from airflow_materialize.definition.project.cache import ParseCache
+from airflow_materialize.definition.project.project import parse_project
 from airflow_materialize.errors import Problem
 from airflow_materialize.settings import read_settings
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG, Asset
     from airflow.timetables.base import Timetable
 
-    from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline
+    from airflow_materialize.definition.model.parsed import ParsedAsset, ParsedPipeline
 
 log = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_materialize.definition.markdown import printable
+from airflow_materialize.definition.model.markdown import printable
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.parsed import ParsedPipeline
+    from airflow_materialize.definition.model.parsed import ParsedPipeline
 
 # What Airflow's database takes.
 _LONGEST_TAG = 100

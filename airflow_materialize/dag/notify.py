@@ -11,8 +11,8 @@ from airflow_materialize.dag.channels import channels_of, describe, distribution
 from airflow_materialize.dag.news import News, news_of
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.notifications import Notification, Notifications
-    from airflow_materialize.definition.pipeline import Pipeline
+    from airflow_materialize.definition.model.notifications import Notification, Notifications
+    from airflow_materialize.definition.model.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 

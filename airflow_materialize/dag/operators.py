@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_materialize.definition.parsed import Asked, ParsedAsset, ParsedPipeline
+    from airflow_materialize.definition.model.parsed import Asked, ParsedAsset, ParsedPipeline
     from airflow_materialize.plan.run_plan import RunPlan
     from airflow_materialize.staged_file import Manifest
     from airflow_materialize.workplace import Workplace

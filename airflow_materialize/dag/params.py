@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_materialize.definition.markdown import printable
-from airflow_materialize.definition.patterns import without_slow_patterns
-from airflow_materialize.definition.variables import reference_in, types_of
+from airflow_materialize.definition.model.markdown import printable
+from airflow_materialize.definition.model.variables import reference_in, types_of
+from airflow_materialize.definition.text.patterns import without_slow_patterns
 
 if TYPE_CHECKING:
     from airflow.sdk import Param
 
-    from airflow_materialize.definition.pipeline import Pipeline, Variable
+    from airflow_materialize.definition.model.pipeline import Pipeline, Variable
 
 RESERVED = frozenset({"full_refresh", "start_date", "end_date", "variables"})
 """Names in the form that are ours. A variable of such a name is given within `variables`."""

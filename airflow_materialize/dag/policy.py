@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_materialize.definition.fields import parse_duration
-from airflow_materialize.definition.retries import Retries
+from airflow_materialize.definition.model.retries import Retries
+from airflow_materialize.definition.text.fields import parse_duration
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.asset import Asset
-    from airflow_materialize.definition.parsed import Asked, ParsedAsset
-    from airflow_materialize.definition.pipeline import Pipeline
-    from airflow_materialize.definition.stated import Summary
+    from airflow_materialize.definition.model.asset import Asset
+    from airflow_materialize.definition.model.parsed import Asked, ParsedAsset
+    from airflow_materialize.definition.model.pipeline import Pipeline
+    from airflow_materialize.definition.model.stated import Summary
     from airflow_materialize.report import Verdict
 
 # What passes by itself (a lock, a lost connection) has passed after a minute or needs a person. All other failures

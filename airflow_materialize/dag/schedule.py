@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from airflow_materialize.definition.fields import parse_duration
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.model.pipeline import Pipeline
+from airflow_materialize.definition.text.fields import parse_duration
 from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:

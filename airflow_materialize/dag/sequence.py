@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow_materialize.dag.ids import check_id
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.parsed import Asked, Shape
+    from airflow_materialize.definition.model.parsed import Asked, Shape
 
 
 class Place(NamedTuple):

@@ -16,14 +16,14 @@ from airflow_materialize.dag.operators import CheckOperator, GateOperator, LoadO
 from airflow_materialize.dag.policy import check_policy, load_policy, place_policy, run_policy
 from airflow_materialize.dag.run_operator import MaterializeOperator
 from airflow_materialize.dag.sequence import gate, sequence_of
-from airflow_materialize.definition.markdown import printable
+from airflow_materialize.definition.model.markdown import printable
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, TaskGroup
 
     from airflow_materialize.dag.operators import Step
     from airflow_materialize.dag.sequence import Place
-    from airflow_materialize.definition.parsed import ParsedAsset, ParsedPipeline
+    from airflow_materialize.definition.model.parsed import ParsedAsset, ParsedPipeline
 
 
 def asset_group(

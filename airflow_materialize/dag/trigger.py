@@ -10,8 +10,8 @@ from typing import Any
 
 from airflow_materialize.dag.events import union
 from airflow_materialize.dag.params import RESERVED, is_same
-from airflow_materialize.definition.pipeline import Pipeline
-from airflow_materialize.definition.variables import types_of
+from airflow_materialize.definition.model.pipeline import Pipeline
+from airflow_materialize.definition.model.variables import types_of
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval, inclusive_days
 from airflow_materialize.plan.run_plan import Trigger

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_materialize.dag.ids import group_id
 from airflow_materialize.dag.sequence import gate
-from airflow_materialize.definition.graph import AssetGraph
+from airflow_materialize.definition.project.graph import AssetGraph
 from airflow_materialize.plan.upstream import Said, Upstream
 from airflow_materialize.report import LoadReport
 

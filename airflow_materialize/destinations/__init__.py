@@ -1,11 +1,11 @@
-"""The kinds of databases that tables are loaded into: one module each, listed here by `conn_type`."""
+"""The kinds of databases that tables are loaded into: one package each, listed here by `conn_type`."""
 
 from __future__ import annotations
 
 MODULES = {
-    "duckdb": "airflow_materialize.destinations.duckdb",
-    "mysql": "airflow_materialize.destinations.mysql",
-    "postgres": "airflow_materialize.destinations.postgres",
-    "sqlite": "airflow_materialize.destinations.sqlite",
+    "duckdb": "airflow_materialize.destinations.duckdb.destination",
+    "mysql": "airflow_materialize.destinations.mysql.destination",
+    "postgres": "airflow_materialize.destinations.postgres.destination",
+    "sqlite": "airflow_materialize.destinations.sqlite.destination",
 }
 """The module that registers the destination of each `conn_type`."""

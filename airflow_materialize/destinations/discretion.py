@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_materialize.errors import MaterializeError, TransientError
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.column import Column
+    from airflow_materialize.definition.model.column import Column
 
 
 class StatementError(MaterializeError):

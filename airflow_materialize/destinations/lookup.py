@@ -89,7 +89,7 @@ def _generic(connection: Connection) -> type[Destination]:
         from airflow.providers.common.sql.hooks.sql import DbApiHook
 
         if isinstance(hook, DbApiHook):
-            from airflow_materialize.destinations.generic import Generic
+            from airflow_materialize.destinations.generic.destination import Generic
 
             return Generic
     raise MaterializeError(

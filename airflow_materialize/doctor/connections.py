@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airflow_materialize.connections import Connection, find
-from airflow_materialize.definition.asset import Asset
-from airflow_materialize.definition.select import Selection
+from airflow_materialize.definition.model.asset import Asset
+from airflow_materialize.definition.project.select import Selection
 from airflow_materialize.destinations.base import for_connection
 from airflow_materialize.doctor.finding import Finding
 from airflow_materialize.errors import MaterializeError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from airflow_materialize.connections import airflow_option
-from airflow_materialize.definition.select import Selection, select_assets
+from airflow_materialize.definition.project.select import Selection, select_assets
 from airflow_materialize.doctor.connections import connection_findings
 from airflow_materialize.doctor.finding import Finding
 from airflow_materialize.doctor.folders import folder_findings

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from airflow_materialize.definition.select import Selection
+from airflow_materialize.definition.project.select import Selection
 from airflow_materialize.doctor.finding import Finding
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.interpreter import find_interpreter
+from airflow_materialize.execution.environments.interpreter import find_interpreter
+from airflow_materialize.execution.environments.requirements import find_requirements, python_version
+from airflow_materialize.execution.environments.uv import run_uv, uv_environment, uv_version
 from airflow_materialize.execution.isolation import Isolation
-from airflow_materialize.execution.requirements import find_requirements, python_version
-from airflow_materialize.execution.uv import run_uv, uv_environment, uv_version
 from airflow_materialize.settings import Settings
 from airflow_materialize.workplace import Workplace
 

@@ -12,18 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_materialize.definition.fields import parse_duration
-from airflow_materialize.definition.whereabouts import secret_problem
+from airflow_materialize.definition.parsing.whereabouts import secret_problem
+from airflow_materialize.definition.text.fields import parse_duration
 from airflow_materialize.errors import Ending, MaterializeError
-from airflow_materialize.execution.broker import Broker
-from airflow_materialize.execution.cache import LOCK
-from airflow_materialize.execution.desk import Desk
-from airflow_materialize.execution.environment import BuildOptions, use_environment
+from airflow_materialize.execution.environments.cache import LOCK
+from airflow_materialize.execution.environments.environment import BuildOptions, use_environment
+from airflow_materialize.execution.environments.requirements import find_requirements, python_version
 from airflow_materialize.execution.limits import limits_of
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
 from airflow_materialize.execution.progress import Progress
-from airflow_materialize.execution.requirements import find_requirements, python_version
+from airflow_materialize.execution.queries.broker import Broker
+from airflow_materialize.execution.queries.desk import Desk
 from airflow_materialize.execution.sandbox import child_environment
 from airflow_materialize.execution.scratch import scratch
 from airflow_materialize.execution.secrets import declared_secrets
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from airflow_materialize.errors import RunError
     from airflow_materialize.execution.containment import Child
     from airflow_materialize.execution.examiner import Examiner
-    from airflow_materialize.execution.lookup import Lookup
+    from airflow_materialize.execution.queries.lookup import Lookup
     from airflow_materialize.execution.result import ChildResult
     from airflow_materialize.execution.said import Words
     from airflow_materialize.plan.run_plan import RunPlan

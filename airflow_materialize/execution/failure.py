@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airflow_materialize.errors import Ending, MaterializeError, RunError
+from airflow_materialize.execution.environments.requirements import Requirements
 from airflow_materialize.execution.exhaustion import limit_note, no_memory_left, peak, sudden_end
-from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.result import ChildResult
 from airflow_materialize.sdk.names import LINE_CLOSED
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.resources import Resources
+    from airflow_materialize.definition.model.resources import Resources
 
 # No honest asset has as many, and a storm of them is caught while the machine still answers.
 MOST_PROCESSES = 1000

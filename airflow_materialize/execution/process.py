@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal, Self
 
-from airflow_materialize.execution.broker import Broker
 from airflow_materialize.execution.containment import GRACE_SECONDS, READ_BYTES, Child, Contained
 from airflow_materialize.execution.ending import End
-from airflow_materialize.execution.environment import Environment
+from airflow_materialize.execution.environments.environment import Environment
+from airflow_materialize.execution.environments.install import COMPILED
 from airflow_materialize.execution.exhaustion import oom_kills
-from airflow_materialize.execution.install import COMPILED
 from airflow_materialize.execution.limits import NO_LIMITS, Limits
 from airflow_materialize.execution.logs import OutputLog
+from airflow_materialize.execution.queries.broker import Broker
 from airflow_materialize.execution.result import ChildResult, Conversation
 from airflow_materialize.sdk.wire import Message, WireError, receive, send
 

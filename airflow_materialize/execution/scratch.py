@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from airflow_materialize.execution.turns import is_locked_alone
+from airflow_materialize.execution.environments.turns import is_locked_alone
 
 _PREFIX = "materialize-run-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_materialize.connections import airflow_variable, find, mask_in_airflow
-from airflow_materialize.definition.asset import Secret
+from airflow_materialize.definition.model.asset import Secret
 from airflow_materialize.errors import AssetError, MaterializeError, Problem
 from airflow_materialize.execution.connection_json import bruin_text, bruin_type
 from airflow_materialize.execution.redaction import SHORTEST_SECRET, common_forms

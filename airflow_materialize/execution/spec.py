@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from airflow_materialize.definition.masks import Mask, rule_problem, split_mask, split_rule
-from airflow_materialize.definition.type_names import is_json_name
+from airflow_materialize.definition.model.masks import Mask, rule_problem, split_mask, split_rule
+from airflow_materialize.definition.model.type_names import is_json_name
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.secrets import Secrets
 from airflow_materialize.plan.run_plan import RunPlan

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_materialize.definition.type_names import base_name, is_json_name, item_type
+from airflow_materialize.definition.model.type_names import base_name, is_json_name, item_type
 from airflow_materialize.destinations.arrow import is_binary, is_json, is_text, is_uuid, plain, to_json_text
 from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.column import Column
+    from airflow_materialize.definition.model.column import Column
 
 _NOISE = 1e-12
 """How far, relatively, a float may be from the decimal that it is meant to be."""

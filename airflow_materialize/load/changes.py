@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.column import Column
+    from airflow_materialize.definition.model.column import Column
     from airflow_materialize.load.defaults import FilledColumn
     from airflow_materialize.load.staging import StagedColumn
 

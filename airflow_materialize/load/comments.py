@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.asset import Asset
+    from airflow_materialize.definition.model.asset import Asset
     from airflow_materialize.destinations.base import Session, Table
 
 

@@ -16,7 +16,7 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.defaults import default_sql
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.column import Column
+    from airflow_materialize.definition.model.column import Column
     from airflow_materialize.destinations.base import Session, Table
     from airflow_materialize.load.changes import SchemaPlan
     from airflow_materialize.load.staging import StagedColumn

@@ -12,13 +12,13 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from airflow_materialize.definition.default import Default, read_default
+from airflow_materialize.definition.model.default import Default, read_default
 from airflow_materialize.destinations.arrow import is_text
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import checked_cast, declared_type
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.column import Column
+    from airflow_materialize.definition.model.column import Column
     from airflow_materialize.destinations.base import Session
 
 

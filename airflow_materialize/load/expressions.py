@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 
-from airflow_materialize.definition.problems import suggest
+from airflow_materialize.definition.text.problems import suggest
 from airflow_materialize.destinations.statement import one_statement
 from airflow_materialize.errors import MaterializeError
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from airflow_materialize.definition.materialization import STRATEGIES
-from airflow_materialize.definition.problems import suggest
+from airflow_materialize.definition.model.materialization import STRATEGIES
+from airflow_materialize.definition.text.problems import suggest
 from airflow_materialize.destinations.arrow import scalar
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.ledger import naive

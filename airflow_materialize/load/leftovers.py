@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_materialize.load.views import target_of
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.asset import Asset
+    from airflow_materialize.definition.model.asset import Asset
     from airflow_materialize.destinations.base import Destination
 
 

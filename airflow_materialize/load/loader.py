@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from airflow_materialize.definition.materialization import STRATEGIES
+from airflow_materialize.definition.model.materialization import STRATEGIES
 from airflow_materialize.destinations.base import UnknownOutcomeError
 from airflow_materialize.destinations.discretion import discreet
 from airflow_materialize.errors import MaterializeError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from airflow_materialize.definition.materialization import STRATEGIES
+from airflow_materialize.definition.model.materialization import STRATEGIES
 from airflow_materialize.destinations.arrow import scalar
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.keys import SAMPLES, null_keys, shown

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from airflow_materialize.definition.materialization import HISTORY_COLUMNS, STRATEGIES
+from airflow_materialize.definition.model.materialization import HISTORY_COLUMNS, STRATEGIES
 from airflow_materialize.destinations.arrow import scalar
 from airflow_materialize.load.staging import StagedColumn
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.asset import Asset
+    from airflow_materialize.definition.model.asset import Asset
     from airflow_materialize.destinations.base import Session
 
 VALID_FROM, VALID_UNTIL, IS_CURRENT = HISTORY_COLUMNS

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from airflow_materialize.definition.materialization import HISTORY_COLUMNS
-from airflow_materialize.definition.problems import suggest
+from airflow_materialize.definition.model.materialization import HISTORY_COLUMNS
+from airflow_materialize.definition.text.problems import suggest
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import declared_length, declared_type
 from airflow_materialize.load.changes import SchemaDiff, SchemaPlan
@@ -22,8 +22,8 @@ from airflow_materialize.load.staging import StagedColumn
 from airflow_materialize.load.widening import fit
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.asset import Asset
-    from airflow_materialize.definition.column import Column
+    from airflow_materialize.definition.model.asset import Asset
+    from airflow_materialize.definition.model.column import Column
     from airflow_materialize.destinations.base import Session, Table
     from airflow_materialize.load.staging import Source
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from airflow_materialize.definition.materialization import HISTORY_COLUMNS
+from airflow_materialize.definition.model.materialization import HISTORY_COLUMNS
 from airflow_materialize.destinations.publishing import (
     Publication,
     Statement,

@@ -10,7 +10,7 @@ from airflow_materialize.destinations.spelling import Table
 from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
-    from airflow_materialize.definition.asset import Asset
+    from airflow_materialize.definition.model.asset import Asset
     from airflow_materialize.destinations.base import Destination, Session
     from airflow_materialize.load.changes import SchemaDiff
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from airflow_materialize.definition.date_filters import add_months
+from airflow_materialize.definition.inheritance.date_filters import add_months
 from airflow_materialize.errors import MaterializeError
 
 NO_INTERVAL_HINT = (

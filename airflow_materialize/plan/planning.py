@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from airflow_materialize.definition.asset import Asset, Hooks
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.model.asset import Asset, Hooks
+from airflow_materialize.definition.model.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import NO_INTERVAL_HINT, Interval, first_moment, modify
 from airflow_materialize.plan.run_plan import RunPlan, Trigger

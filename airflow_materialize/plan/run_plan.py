@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval, bruin_dates, spell
 

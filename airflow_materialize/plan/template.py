@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError, TemplateSyntaxError
 
-from airflow_materialize.definition.rendering import ENVIRONMENT
-from airflow_materialize.definition.rendering import render as fill_in
+from airflow_materialize.definition.inheritance.rendering import ENVIRONMENT
+from airflow_materialize.definition.inheritance.rendering import render as fill_in
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import NO_INTERVAL_HINT, bruin_dates, spell
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_materialize.definition.pipeline import Pipeline
-from airflow_materialize.definition.variables import misfit
+from airflow_materialize.definition.model.pipeline import Pipeline
+from airflow_materialize.definition.model.variables import misfit
 from airflow_materialize.errors import MaterializeError
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.destinations import MODULES
 from airflow_materialize.destinations.base import Destination, Table, for_connection
 from airflow_materialize.load.ledger import Attempt

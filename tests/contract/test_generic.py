@@ -23,7 +23,7 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow_materialize.connections import Connection
 from airflow_materialize.destinations.base import for_connection
 from airflow_materialize.destinations.discretion import PassingError
-from airflow_materialize.destinations.generic_session import GenericSession
+from airflow_materialize.destinations.generic.session import GenericSession
 from airflow_materialize.destinations.reading import ReadOnlyError
 from airflow_materialize.errors import MaterializeError
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.destinations import mysql_session
 from airflow_materialize.destinations.base import for_connection
 from airflow_materialize.destinations.discretion import PassingError, RepeatableError
-from airflow_materialize.destinations.mysql_changes import Changes
+from airflow_materialize.destinations.mysql import session as mysql_session
+from airflow_materialize.destinations.mysql.changes import Changes
 from airflow_materialize.destinations.reading import ReadOnlyError
 from airflow_materialize.destinations.stopping import limited
 from airflow_materialize.errors import MaterializeError, TransientError

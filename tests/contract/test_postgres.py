@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.destinations import postgres_session, waiting
+from airflow_materialize.destinations import waiting
 from airflow_materialize.destinations.base import for_connection
-from airflow_materialize.destinations.postgres_session import PostgresSession
+from airflow_materialize.destinations.postgres import session as postgres_session
+from airflow_materialize.destinations.postgres.session import PostgresSession
 from airflow_materialize.destinations.reading import ReadOnlyError
 from airflow_materialize.errors import MaterializeError, TransientError
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from airflow_materialize.checks.asset import AssetChecks, ChecksFailedError, publishes_after_checks
-from airflow_materialize.definition.asset import CustomCheck
+from airflow_materialize.definition.model.asset import CustomCheck
 from airflow_materialize.load.loader import already_loaded, load_nothing
 from airflow_materialize.report import LoadReport
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.definition.source import slice_header
+from airflow_materialize.definition.text.source import slice_header
 
 REPOSITORY = Path(__file__).parent.parent.parent
 PAGES = sorted(page for page in (REPOSITORY / "docs").rglob("*.md") if page.parent.name != "adr")

@@ -9,7 +9,7 @@ import pyarrow as pa
 from verdicts import Verdicts
 
 from airflow_materialize.arrow_file import examine
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.run_plan import RunPlan
 from airflow_materialize.staged_file import open_verified, part_path, seal

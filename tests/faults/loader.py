@@ -24,7 +24,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.destinations import MODULES
 from airflow_materialize.destinations.base import Session, for_connection
 from airflow_materialize.errors import MaterializeError

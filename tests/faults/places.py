@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.destinations.base import for_connection
 from airflow_materialize.load.ledger import TABLE as LEDGER
 from airflow_materialize.plan.interval import Interval

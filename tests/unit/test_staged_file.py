@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from airflow_materialize.arrow_file import examine
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.manifest import signed
 from airflow_materialize.plan.run_plan import RunPlan

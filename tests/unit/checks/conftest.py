@@ -4,7 +4,7 @@ import pytest
 
 from airflow_materialize.checks.scan import run_checks
 from airflow_materialize.connections import resolve
-from airflow_materialize.definition.column import Column
+from airflow_materialize.definition.model.column import Column
 from airflow_materialize.destinations.base import for_connection
 
 

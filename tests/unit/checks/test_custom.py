@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from airflow_materialize.definition.asset import CustomCheck
+from airflow_materialize.definition.model.asset import CustomCheck
 
 ONLY_READS = "(one SELECT that only reads)"
 NULL = "the query gave NULL, not a number (coalesce(…, 0) where NULL stands for none)"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from airflow_materialize.checks.kinds import KINDS
-from airflow_materialize.definition.column import CHECKS
+from airflow_materialize.definition.model.column import CHECKS
 
 
 def rows(*values, type=None):  # noqa: A002

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from airflow_materialize.checks.scan import explain
-from airflow_materialize.definition.asset import CustomCheck
-from airflow_materialize.definition.column import Column
+from airflow_materialize.definition.model.asset import CustomCheck
+from airflow_materialize.definition.model.column import Column
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.report import CheckReport, Verdict
 

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_materialize.child.errors import ResultError
 from airflow_materialize.child.masks import METHODS, PIECE_ROWS, Masks
-from airflow_materialize.definition.masks import MASKS
+from airflow_materialize.definition.model.masks import MASKS
 
 UTC = dt.timezone.utc  # noqa: UP017  # CPython 3.9 has no other name
 

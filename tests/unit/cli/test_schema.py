@@ -5,7 +5,7 @@ import json
 import pytest
 
 from airflow_materialize.cli.main import main
-from airflow_materialize.definition.json_schema import SCHEMAS
+from airflow_materialize.definition.schema.json_schema import SCHEMAS
 
 
 @pytest.mark.parametrize("what", SCHEMAS)

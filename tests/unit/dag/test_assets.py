@@ -10,7 +10,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_materialize import asset_dags
 from airflow_materialize.dag.assets import airflow_asset
-from airflow_materialize.definition.identity import asset_uri
+from airflow_materialize.definition.model.identity import asset_uri
 
 TABLE = "materialization: {type: table}\n"
 CHECKED = TABLE + "columns: [{name: id, checks: [{name: unique}, {name: not_null, blocking: false}]}]\n"

@@ -7,8 +7,8 @@ import pytest
 
 from airflow_materialize import asset_dags
 from airflow_materialize.dag.docs import dag_doc, doc_md
-from airflow_materialize.definition.markdown import code, fence, page, plain, printable, quote
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.model.markdown import code, fence, page, plain, printable, quote
+from airflow_materialize.definition.project.project import parse_project
 
 ORDERS = '''"""@bruin
 name: raw.orders

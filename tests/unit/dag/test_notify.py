@@ -19,8 +19,8 @@ from airflow.sdk.log import mask_secret
 from airflow_materialize import asset_dags
 from airflow_materialize.dag.notify import callbacks
 from airflow_materialize.dag.schedule import schedule_for
-from airflow_materialize.definition.notifications import Notifications
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.model.notifications import Notifications
+from airflow_materialize.definition.model.pipeline import Pipeline
 
 SECRET = "hunter2-of-the-warehouse"
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_materialize.dag.params import dag_params
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.model.pipeline import Pipeline
 
 VARIABLES = {
     "country": {"type": "string", "default": "BE", "enum": ["BE", "NL"], "description": "Whose orders."},

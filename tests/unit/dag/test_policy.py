@@ -8,7 +8,7 @@ import pytest
 
 from airflow_materialize import asset_dags
 from airflow_materialize.dag.policy import is_retried, patience
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.report import Verdict
 
 TABLE = """\

@@ -11,7 +11,7 @@ from airflow.timetables.simple import ContinuousTimetable
 
 from airflow_materialize.dag.params import dag_params
 from airflow_materialize.dag.schedule import schedule_for
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.model.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 
 

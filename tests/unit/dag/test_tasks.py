@@ -8,7 +8,7 @@ import pytest
 from airflow_materialize.dag.ids import check_id, dag_id, group_id
 from airflow_materialize.dag.sequence import gate, sequence_of
 from airflow_materialize.dag.tasks import follow
-from airflow_materialize.definition.parsed import Asked, Shape
+from airflow_materialize.definition.model.parsed import Asked, Shape
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
 
 from airflow_materialize.dag.schedule import schedule_for
 from airflow_materialize.dag.trigger import interval_of, trigger_of
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.model.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval
 
@@ -310,7 +310,7 @@ from airflow.sdk import DAG, BaseOperator
 from airflow_materialize.dag.params import dag_params
 from airflow_materialize.dag.schedule import schedule_for
 from airflow_materialize.dag.trigger import trigger_of
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.model.pipeline import Pipeline
 
 class Probe(BaseOperator):
     def execute(self, context):

@@ -4,8 +4,8 @@ from textwrap import dedent
 
 import pytest
 
-from airflow_materialize.definition.project import parse_folder
-from airflow_materialize.definition.source import PipelineFolder
+from airflow_materialize.definition.project.project import parse_folder
+from airflow_materialize.definition.text.source import PipelineFolder
 
 PIPELINE = "name: sales\ndefault_connections:\n  duckdb: warehouse\n"
 

@@ -5,11 +5,11 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from airflow_materialize.definition.asset import Asset
-from airflow_materialize.definition.column import CHECKS
-from airflow_materialize.definition.pipeline import Pipeline
-from airflow_materialize.definition.problems import _model_in
-from airflow_materialize.definition.retries import Retries
+from airflow_materialize.definition.model.asset import Asset
+from airflow_materialize.definition.model.column import CHECKS
+from airflow_materialize.definition.model.pipeline import Pipeline
+from airflow_materialize.definition.model.retries import Retries
+from airflow_materialize.definition.text.problems import _model_in
 
 GLOSSARY = {"glossary.yml": "entities: {Order: {attributes: {id: {type: integer}}}}"}
 EVERYTHING = """

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_materialize.definition.codes import CODES
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.project.project import parse_project
 
 PIPELINE = "name: sales\ndefault_connections: {duckdb: db}\n"
 

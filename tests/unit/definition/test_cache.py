@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.definition.cache import ParseCache
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.project.cache import ParseCache
+from airflow_materialize.definition.project.project import parse_project
 
 HEADER = """\
 name: {name}

@@ -7,7 +7,7 @@ import pytest
 
 import airflow_materialize
 from airflow_materialize.definition.codes import CODES
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.project.project import parse_project
 
 PACKAGE = Path(airflow_materialize.__file__).parent
 CODE = re.compile(r"\bAM\d{3}\b")

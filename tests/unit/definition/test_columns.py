@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from airflow_materialize.definition.default import default_problem, read_default
+from airflow_materialize.definition.model.default import default_problem, read_default
 
 PLACE = "orders.py:2:21: columns[0].default: "
 

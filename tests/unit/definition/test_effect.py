@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.asset import Asset
-from airflow_materialize.definition.effect import ASSET_FIELDS_WITHOUT_EFFECT, PIPELINE_FIELDS_WITHOUT_EFFECT
-from airflow_materialize.definition.pipeline import Pipeline
-from airflow_materialize.definition.problems import _fields
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.model.asset import Asset
+from airflow_materialize.definition.model.effect import ASSET_FIELDS_WITHOUT_EFFECT, PIPELINE_FIELDS_WITHOUT_EFFECT
+from airflow_materialize.definition.model.pipeline import Pipeline
+from airflow_materialize.definition.project.project import parse_project
+from airflow_materialize.definition.text.problems import _fields
 
 
 def warnings_of(parsed):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from airflow_materialize.definition.problems import with_excerpts
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.project.project import parse_project
+from airflow_materialize.definition.text.problems import with_excerpts
 from airflow_materialize.errors import Problem
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from airflow_materialize.definition.explain import explain
-from airflow_materialize.definition.select import select_assets
+from airflow_materialize.definition.project.explain import explain
+from airflow_materialize.definition.project.select import select_assets
 
 
 def origins(root, **options):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.graph import AssetGraph
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.project.graph import AssetGraph
+from airflow_materialize.definition.project.project import parse_project
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from airflow_materialize.definition.codes import CODES
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.project.project import parse_project
 
 MEGABYTE = 1024 * 1024
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.definition.ignored import Discovery, discovery_top, warn_of_imports
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.project.ignored import Discovery, discovery_top, warn_of_imports
+from airflow_materialize.definition.project.project import parse_project
 
 # Airflow reads it when it is first imported, and writes its configuration there.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
@@ -139,7 +139,7 @@ def test_the_library_of_patterns_is_imported_only_where_it_is_needed(write):
     root = write({"sales/assets/quiet.py": HEADER, ".airflowignore": "x/\n"})
     script = (
         "import sys; from pathlib import Path\n"
-        "from airflow_materialize.definition.ignored import Discovery\n"
+        "from airflow_materialize.definition.project.ignored import Discovery\n"
         "Discovery(Path(sys.argv[1])).imports(Path(sys.argv[1]) / 'sales/assets/quiet.py')\n"
         "sys.exit('pathspec' in sys.modules)"
     )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.project.project import parse_project
 
 DEFAULT = """
 name: sales

@@ -10,20 +10,20 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from airflow_materialize.definition.asset import Asset
-from airflow_materialize.definition.column import CHECKS
-from airflow_materialize.definition.examples import EXAMPLES
-from airflow_materialize.definition.fields import as_value
-from airflow_materialize.definition.glossary import GlossaryFile
-from airflow_materialize.definition.inherit import LOAD_OPTIONS, NOT_INHERITED
-from airflow_materialize.definition.json_schema import SCHEMAS, models_in
-from airflow_materialize.definition.pipeline import Pipeline
-from airflow_materialize.definition.project import parse_project
-from airflow_materialize.definition.reading import validate
-from airflow_materialize.definition.rules import check_rules
-from airflow_materialize.definition.source import Header, slice_header
-from airflow_materialize.definition.tree import compose, to_data
-from airflow_materialize.definition.variables import check_variables
+from airflow_materialize.definition.inheritance.glossary import GlossaryFile
+from airflow_materialize.definition.inheritance.inherit import LOAD_OPTIONS, NOT_INHERITED
+from airflow_materialize.definition.model.asset import Asset
+from airflow_materialize.definition.model.column import CHECKS
+from airflow_materialize.definition.model.pipeline import Pipeline
+from airflow_materialize.definition.model.variables import check_variables
+from airflow_materialize.definition.parsing.rules import check_rules
+from airflow_materialize.definition.project.project import parse_project
+from airflow_materialize.definition.schema.examples import EXAMPLES
+from airflow_materialize.definition.schema.json_schema import SCHEMAS, models_in
+from airflow_materialize.definition.text.fields import as_value
+from airflow_materialize.definition.text.reading import validate
+from airflow_materialize.definition.text.source import Header, slice_header
+from airflow_materialize.definition.text.tree import compose, to_data
 
 REPOSITORY = Path(__file__).parents[3]
 ROOTS = [REPOSITORY / "example_dags", REPOSITORY / "tests/e2e/project"]
@@ -297,7 +297,7 @@ def schema_of(field: str):
 def test_a_field_has_an_example_unless_its_values_are_listed(field):
     schema = schema_of(field)
     listed = [choice for choice in schema.get("anyOf", [schema]) if "enum" in choice or choice.get("type") == "boolean"]
-    assert listed or schema.get("examples"), "add one to definition/examples.py"
+    assert listed or schema.get("examples"), "add one to definition/schema/examples.py"
 
 
 def test_an_example_belongs_to_a_field():
@@ -334,7 +334,7 @@ def test_a_description_stands_beside_each_strategy():
 def test_nothing_of_a_schema_is_imported_where_dags_are_parsed():
     script = """
         import sys
-        import airflow_materialize.definition.project
+        import airflow_materialize.definition.project.project
         print([name for name in sys.modules if name.endswith((".json_schema", ".examples", ".refinements"))])
     """
     command = [sys.executable, "-c", dedent(script)]

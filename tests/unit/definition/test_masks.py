@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.masks import MASKS, Mask, mask_problem, rule_problem, split_mask, split_rule
+from airflow_materialize.definition.model.masks import MASKS, Mask, mask_problem, rule_problem, split_mask, split_rule
 
 
 @pytest.mark.parametrize(

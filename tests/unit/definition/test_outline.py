@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from airflow_materialize.definition.outline import outline
-from airflow_materialize.definition.shape import shape_of
+from airflow_materialize.definition.parsing.shape import shape_of
+from airflow_materialize.definition.text.outline import outline
 
 BROKEN = """
 name: "raw.orders

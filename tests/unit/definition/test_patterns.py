@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.patterns import is_slow, without_slow_patterns
+from airflow_materialize.definition.text.patterns import is_slow, without_slow_patterns
 
 
 @pytest.mark.parametrize(

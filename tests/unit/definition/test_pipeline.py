@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.project.project import parse_project
 
 HEADER = "# @bruin.depends: other\n# @bruin.name: raw.a\n# @bruin.columns.id.checks: unique\n"
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.parsed import Outside
-from airflow_materialize.definition.project import parse_project
+from airflow_materialize.definition.model.parsed import Outside
+from airflow_materialize.definition.project.project import parse_project
 
 TABLE = "materialization: {type: table}"
 ORDERS = f"name: raw.orders\n{TABLE}"

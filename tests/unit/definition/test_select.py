@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.select import select_assets
+from airflow_materialize.definition.project.select import select_assets
 
 FILES = {
     "dags/shop/pipeline.yml": "name: shop\ndefault_connections: {duckdb: db}\n",

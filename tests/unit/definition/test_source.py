@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.project import parse_project
-from airflow_materialize.definition.source import find_pipelines, slice_header
+from airflow_materialize.definition.project.project import parse_project
+from airflow_materialize.definition.text.source import find_pipelines, slice_header
 
 SPELLINGS = {
     "as Bruin writes it": '"""@bruin\nname: x\n@bruin"""\n',

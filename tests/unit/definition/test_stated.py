@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airflow_materialize.definition.asset import Asset
-from airflow_materialize.definition.stated import Patience, Stated, stated
+from airflow_materialize.definition.model.asset import Asset
+from airflow_materialize.definition.model.stated import Patience, Stated, stated
 
 HEADER = {
     "name": "raw.orders",

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from airflow_materialize.definition.project import parse_project
-from airflow_materialize.definition.surroundings import MACROS_LIMIT, Surroundings
+from airflow_materialize.definition.inheritance.surroundings import MACROS_LIMIT, Surroundings
+from airflow_materialize.definition.project.project import parse_project
 
 FILES = {
     "sales/pipeline.yml": "name: sales\n",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.tree import Unreadable, compose
+from airflow_materialize.definition.text.tree import Unreadable, compose
 
 HOSTILE = {
     "an alias bomb": ("a: &a [x]\nb: [*a,*a]\n", "1:4: a: the anchor &a is not allowed (leave it out)"),

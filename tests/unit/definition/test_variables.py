@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.project import parse_project
-from airflow_materialize.definition.variables import misfit
+from airflow_materialize.definition.model.variables import misfit
+from airflow_materialize.definition.project.project import parse_project
 
 
 @pytest.fixture

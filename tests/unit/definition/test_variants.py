@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.project import parse_project
-from airflow_materialize.definition.select import choose_variant, select_assets
+from airflow_materialize.definition.project.project import parse_project
+from airflow_materialize.definition.project.select import choose_variant, select_assets
 from airflow_materialize.errors import MaterializeError
 
 CLIENTS = """

@@ -108,7 +108,7 @@ def test_errors_of_the_database_are_ours(destination):
 
 def test_a_driver_that_is_not_installed_is_named_with_the_extra_that_brings_it(monkeypatch):
     for name in [*sys.modules]:
-        if name.startswith("airflow_materialize.destinations.mysql"):
+        if name.startswith("airflow_materialize.destinations.mysql."):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "MySQLdb", None)
     with pytest.raises(MaterializeError) as caught:

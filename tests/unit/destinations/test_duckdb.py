@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.destinations import duckdb, waiting
+from airflow_materialize.destinations import waiting
 from airflow_materialize.destinations.base import Table, for_connection
+from airflow_materialize.destinations.duckdb import destination as duckdb
 from airflow_materialize.errors import MaterializeError, TransientError
 
 
@@ -50,7 +51,7 @@ def test_a_database_whose_making_is_cut_short_is_made_by_the_next_load(destinati
         "import resource, sys\nfrom airflow_materialize.connections import resolve\n"
         "from airflow_materialize.destinations.base import for_connection\n"
         "destination = for_connection(resolve('shop', {'shop': sys.argv[1]}))\n"
-        "import airflow_materialize.destinations.duckdb\n"
+        "import airflow_materialize.destinations.duckdb.destination\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "with destination.session(): pass\n"
     )

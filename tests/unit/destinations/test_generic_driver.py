@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from airflow_materialize.destinations.discretion import PassingError, RepeatableError, StatementError
-from airflow_materialize.destinations.generic_driver import Driver
+from airflow_materialize.destinations.generic.driver import Driver
 from airflow_materialize.destinations.placeholders import positional, styled
 
 STATEMENT = "SELECT '?', 'a%', ? AS \"b?\" -- ?\n, ?"

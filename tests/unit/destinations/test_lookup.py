@@ -9,7 +9,7 @@ from airflow_materialize.destinations.base import for_connection
 from airflow_materialize.errors import MaterializeError
 
 MODULE = """
-from airflow_materialize.destinations.sqlite import SQLite
+from airflow_materialize.destinations.sqlite.destination import SQLite
 
 
 class Acme(SQLite):

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from airflow_materialize.destinations.duckdb import DuckDBSession
-from airflow_materialize.destinations.postgres_session import PostgresSession
-from airflow_materialize.destinations.sqlite import SQLiteSession
+from airflow_materialize.destinations.duckdb.destination import DuckDBSession
+from airflow_materialize.destinations.postgres.session import PostgresSession
+from airflow_materialize.destinations.sqlite.destination import SQLiteSession
 
 SESSIONS = (DuckDBSession, PostgresSession, SQLiteSession)
 NAMES = st.text(st.characters(exclude_characters="\0"), min_size=1) | st.text("ab\"'`\\%?[]$ \n", min_size=1)

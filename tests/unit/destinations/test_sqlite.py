@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.destinations import sqlite, waiting
+from airflow_materialize.destinations import waiting
 from airflow_materialize.destinations.base import UnknownOutcomeError, for_connection
+from airflow_materialize.destinations.sqlite import destination as sqlite
 from airflow_materialize.errors import MaterializeError, TransientError
 
 

@@ -15,18 +15,18 @@ from databases import SERVERS
 from package_index import PYARROW, PackageIndex
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.destinations.base import for_connection
-from airflow_materialize.execution.broker import Broker
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.desk import Desk
-from airflow_materialize.execution.environment import ensure_environment
+from airflow_materialize.execution.environments.environment import ensure_environment
+from airflow_materialize.execution.environments.requirements import Requirements
 from airflow_materialize.execution.failure import explain_failure
 from airflow_materialize.execution.isolation import refusal_of_namespaces
 from airflow_materialize.execution.logs import OutputLog, Redactor
-from airflow_materialize.execution.lookup import Lookup
 from airflow_materialize.execution.process import run_child
-from airflow_materialize.execution.requirements import Requirements
+from airflow_materialize.execution.queries.broker import Broker
+from airflow_materialize.execution.queries.desk import Desk
+from airflow_materialize.execution.queries.lookup import Lookup
 from airflow_materialize.execution.sandbox import child_environment
 from airflow_materialize.execution.view import EVERYTHING, View
 from airflow_materialize.plan.run_plan import RunPlan

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.execution.broker import Broker
 from airflow_materialize.execution.process import Child
+from airflow_materialize.execution.queries.broker import Broker
 from airflow_materialize.sdk.channel import Channel
 from airflow_materialize.sdk.exceptions import QueryError
 from airflow_materialize.sdk.wire import Message, receive, send

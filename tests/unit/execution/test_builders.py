@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.execution.cache import list_environments, prune
-from airflow_materialize.execution.environment import ensure_environment
-from airflow_materialize.execution.requirements import find_requirements
+from airflow_materialize.execution.environments.cache import list_environments, prune
+from airflow_materialize.execution.environments.environment import ensure_environment
+from airflow_materialize.execution.environments.requirements import find_requirements
 from airflow_materialize.execution.warden import tree
 
 OWN = platform.python_version().rpartition(".")[0]
@@ -25,8 +25,8 @@ OWN = platform.python_version().rpartition(".")[0]
 BUILDERS = """
 import logging, os, subprocess, sys, threading
 from pathlib import Path
-from airflow_materialize.execution.environment import BuildOptions, use_environment
-from airflow_materialize.execution.requirements import find_requirements
+from airflow_materialize.execution.environments.environment import BuildOptions, use_environment
+from airflow_materialize.execution.environments.requirements import find_requirements
 
 place, folder, index, python, threads, *numbers = sys.argv[1:]
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")

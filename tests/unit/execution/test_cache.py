@@ -15,25 +15,25 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.execution.cache import list_environments, prune, used
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.environment import ensure_environment, use_environment
-from airflow_materialize.execution.requirements import Requirements
-from airflow_materialize.execution.turns import turn
+from airflow_materialize.execution.environments.cache import list_environments, prune, used
+from airflow_materialize.execution.environments.environment import ensure_environment, use_environment
+from airflow_materialize.execution.environments.requirements import Requirements
+from airflow_materialize.execution.environments.turns import turn
 
 OWN = platform.python_version().rpartition(".")[0]
 
 PRUNER = """
 import logging, sys
 from pathlib import Path
-from airflow_materialize.execution.cache import prune
+from airflow_materialize.execution.environments.cache import prune
 prune(Path(sys.argv[1]), 0, logging.getLogger())
 """
 
 USER = """
 import os, sys
 from pathlib import Path
-from airflow_materialize.execution.cache import used
+from airflow_materialize.execution.environments.cache import used
 if os.geteuid() == 0:
     os.seteuid(65534)
 path = Path(sys.argv[1])

@@ -215,7 +215,7 @@ def test_a_statement_reaches_no_file_of_the_worker(lake, tmp_path, sql):
 
 
 def test_a_credential_among_the_settings_of_a_connection_is_not_there(lake, log):
-    from airflow_materialize.destinations.duckdb_reading import DuckDBReader
+    from airflow_materialize.destinations.duckdb.reading import DuckDBReader
 
     with duckdb.connect(str(lake.file), read_only=True) as connection:
         connection.execute("SET http_proxy_password = 'canary-in-the-mine'")

@@ -148,7 +148,7 @@ def test_an_exception_in_the_worker_ends_the_child(run, plain_environment):
 WORKER = """
 import hashlib, logging, sys
 from pathlib import Path
-from airflow_materialize.execution.environment import Environment
+from airflow_materialize.execution.environments.environment import Environment
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
 venv, file = map(Path, sys.argv[1:])

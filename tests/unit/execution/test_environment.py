@@ -17,12 +17,12 @@ import pytest
 from package_index import PYARROW, write_wheel
 
 from airflow_materialize.errors import MaterializeError, TransientError
-from airflow_materialize.execution.cache import list_environments
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.environment import ensure_environment
-from airflow_materialize.execution.lock_text import entries_of
-from airflow_materialize.execution.requirements import Requirements, find_requirements
-from airflow_materialize.execution.turns import turn
+from airflow_materialize.execution.environments.cache import list_environments
+from airflow_materialize.execution.environments.environment import ensure_environment
+from airflow_materialize.execution.environments.lock_text import entries_of
+from airflow_materialize.execution.environments.requirements import Requirements, find_requirements
+from airflow_materialize.execution.environments.turns import turn
 
 FULL = platform.python_version()
 OWN = FULL.rpartition(".")[0]
@@ -31,8 +31,8 @@ BUILDER = """
 import logging, sys
 from pathlib import Path
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.environment import ensure_environment
-from airflow_materialize.execution.requirements import Requirements
+from airflow_materialize.execution.environments.environment import ensure_environment
+from airflow_materialize.execution.environments.requirements import Requirements
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 print(ensure_environment(Requirements(), sys.argv[2], Path(sys.argv[1]), logging.getLogger()).path)
 """
@@ -329,7 +329,7 @@ def test_building_takes_no_standard_input_of_the_worker(folder):
         "import logging, os, socket, subprocess, sys, threading\n"
         "ours, theirs = socket.socketpair()\n"
         "os.dup2(theirs.fileno(), 0)\n"
-        "from airflow_materialize.execution.uv import run_uv, uv_environment\n"
+        "from airflow_materialize.execution.environments.uv import run_uv, uv_environment\n"
         "from pathlib import Path\n"
         "seen = run_uv('run', '--no-project', '--python', sys.executable, 'python', '-c',\n"
         '              \'import os; print(os.listdir("/proc/self/fd"), os.readlink("/proc/self/fd/0"))\',\n'

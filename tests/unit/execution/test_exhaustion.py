@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.definition.resources import Resources
+from airflow_materialize.definition.model.resources import Resources
 from airflow_materialize.execution.limits import MOST_PROCESSES, Limits, limits_of
 from airflow_materialize.execution.warden import kernel
 
@@ -145,11 +145,11 @@ WORKER = """
 import hashlib, json, logging, os, sys
 from pathlib import Path
 Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
-from airflow_materialize.execution.environment import Environment
+from airflow_materialize.execution.environments.environment import Environment
 from airflow_materialize.execution.failure import explain_failure
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
-from airflow_materialize.execution.requirements import Requirements
+from airflow_materialize.execution.environments.requirements import Requirements
 venv, file = map(Path, sys.argv[2:])
 spec = {"kind": "materialize", "file": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "search_path": [str(file.parent)], "cwd": str(file.parent), "output": str(file.parent / "staged"), "columns": []}

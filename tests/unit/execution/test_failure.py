@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from airflow_materialize.execution.containment import Child
+from airflow_materialize.execution.environments.requirements import Requirements
 from airflow_materialize.execution.failure import explain_failure
-from airflow_materialize.execution.requirements import Requirements
 from airflow_materialize.execution.result import ChildResult
 
 

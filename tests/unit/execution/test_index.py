@@ -7,10 +7,10 @@ import subprocess
 import pytest
 
 from airflow_materialize.errors import AssetError, MaterializeError, TransientError
-from airflow_materialize.execution.cache import prune
-from airflow_materialize.execution.environment import ensure_environment
-from airflow_materialize.execution.index import Index, find_indexes, index_identity
-from airflow_materialize.execution.requirements import find_requirements
+from airflow_materialize.execution.environments.cache import prune
+from airflow_materialize.execution.environments.environment import ensure_environment
+from airflow_materialize.execution.environments.index import Index, find_indexes, index_identity
+from airflow_materialize.execution.environments.requirements import find_requirements
 from airflow_materialize.execution.warden import kernel
 
 OWN = platform.python_version().rpartition(".")[0]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from airflow_materialize.errors import AssetError, MaterializeError
-from airflow_materialize.execution.environment import ensure_environment
+from airflow_materialize.execution.environments.environment import ensure_environment
+from airflow_materialize.execution.environments.requirements import find_requirements, python_version
+from airflow_materialize.execution.environments.uv_settings import uv_toml, write_project
 from airflow_materialize.execution.failure import explain_failure
-from airflow_materialize.execution.requirements import find_requirements, python_version
-from airflow_materialize.execution.uv_settings import uv_toml, write_project
 
 OWN = platform.python_version().rpartition(".")[0]
 HEADER = '"""@bruin\nname: raw.orders\n@bruin"""\n'

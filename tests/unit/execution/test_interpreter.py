@@ -10,8 +10,13 @@ import pytest
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.interpreter import _probe, find_interpreter, known_interpreter, search_path
-from airflow_materialize.execution.uv import uv_environment
+from airflow_materialize.execution.environments.interpreter import (
+    _probe,
+    find_interpreter,
+    known_interpreter,
+    search_path,
+)
+from airflow_materialize.execution.environments.uv import uv_environment
 
 FULL = platform.python_version()
 OWN = FULL.rpartition(".")[0]

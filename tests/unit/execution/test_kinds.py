@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_materialize.execution.containment import Child
+from airflow_materialize.execution.environments.requirements import Requirements
 from airflow_materialize.execution.failure import explain_failure
-from airflow_materialize.execution.requirements import Requirements
 
 NONE = Requirements()
 

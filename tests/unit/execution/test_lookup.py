@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
-from airflow_materialize.definition.asset import Asset
+from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.errors import MaterializeError
-from airflow_materialize.execution.broker import Broker
-from airflow_materialize.execution.lookup import Lookup
+from airflow_materialize.execution.queries.broker import Broker
+from airflow_materialize.execution.queries.lookup import Lookup
 from airflow_materialize.plan.upstream import Said, Upstream
 from airflow_materialize.report import RunReport
 from airflow_materialize.sdk.channel import Channel

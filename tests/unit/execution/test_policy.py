@@ -5,9 +5,9 @@ import platform
 import pytest
 
 from airflow_materialize.errors import AssetError
-from airflow_materialize.execution.environment import ensure_environment
-from airflow_materialize.execution.lock_text import entries_of
-from airflow_materialize.execution.requirements import find_requirements
+from airflow_materialize.execution.environments.environment import ensure_environment
+from airflow_materialize.execution.environments.lock_text import entries_of
+from airflow_materialize.execution.environments.requirements import find_requirements
 
 OWN = platform.python_version().rpartition(".")[0]
 HASH = f"--hash=sha256:{'0' * 64}"

@@ -12,11 +12,11 @@ from pathlib import Path
 import pyarrow.ipc
 import pytest
 
-from airflow_materialize.execution.environment import ensure_environment
-from airflow_materialize.execution.interpreter import search_path
+from airflow_materialize.execution.environments.environment import ensure_environment
+from airflow_materialize.execution.environments.interpreter import search_path
+from airflow_materialize.execution.environments.requirements import Requirements
 from airflow_materialize.execution.logs import LINE_LIMIT
 from airflow_materialize.execution.process import START
-from airflow_materialize.execution.requirements import Requirements
 
 OWN = platform.python_version().rpartition(".")[0]
 PYTHONS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from airflow_materialize.errors import AssetError, MaterializeError
-from airflow_materialize.execution.requirements import Requirements, find_requirements, python_version
+from airflow_materialize.execution.environments.requirements import Requirements, find_requirements, python_version
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 

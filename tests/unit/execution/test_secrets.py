@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from airflow_materialize.definition.asset import Secret
+from airflow_materialize.definition.model.asset import Secret
 from airflow_materialize.errors import AssetError, MaterializeError, Problem
 from airflow_materialize.execution.secrets import declared_secrets, secret_values
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from airflow_materialize.execution.statements import midnight_only, shown, tables_read
+from airflow_materialize.execution.queries.statements import midnight_only, shown, tables_read
 
 DAYS = {date(2026, 4, 1)}
 

@@ -11,8 +11,8 @@ import pytest
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.environment import ensure_environment
-from airflow_materialize.execution.requirements import find_requirements
+from airflow_materialize.execution.environments.environment import ensure_environment
+from airflow_materialize.execution.environments.requirements import find_requirements
 from airflow_materialize.execution.warden import tree
 
 OWN = platform.python_version().rpartition(".")[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_materialize.execution.uv import reason, run_uv, uv_environment, uv_version
+from airflow_materialize.execution.environments.uv import reason, run_uv, uv_environment, uv_version
 
 
 def test_uv_sees_only_what_is_allowed():

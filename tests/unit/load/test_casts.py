@@ -6,7 +6,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from airflow_materialize.definition.column import Column
+from airflow_materialize.definition.model.column import Column
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.casts import checked_cast, declared_length, declared_type, same_kind
 

@@ -7,7 +7,7 @@ import pytest
 import sqlglot
 
 from airflow_materialize.connections import resolve
-from airflow_materialize.definition.materialization import HISTORY_COLUMNS, STRATEGIES
+from airflow_materialize.definition.model.materialization import HISTORY_COLUMNS, STRATEGIES
 from airflow_materialize.destinations.base import Table, for_connection
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.strategies import (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from airflow_materialize import AssetError, MaterializeError
-from airflow_materialize.execution.interpreter import search_path
+from airflow_materialize.execution.environments.interpreter import search_path
 
 PYTHONS = [
     version

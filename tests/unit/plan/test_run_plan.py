@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_materialize.definition.asset import Asset
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.model.asset import Asset
+from airflow_materialize.definition.model.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval
 from airflow_materialize.plan.planning import plan_run

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_materialize.definition.asset import Asset
-from airflow_materialize.definition.pipeline import Pipeline
-from airflow_materialize.definition.rendering import ENVIRONMENT
-from airflow_materialize.definition.template_rules import NAMES as KNOWN
+from airflow_materialize.definition.inheritance.rendering import ENVIRONMENT
+from airflow_materialize.definition.model.asset import Asset
+from airflow_materialize.definition.model.pipeline import Pipeline
+from airflow_materialize.definition.parsing.template_rules import NAMES as KNOWN
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.interval import Interval
 from airflow_materialize.plan.planning import plan_run

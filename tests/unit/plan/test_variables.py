@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_materialize.definition.pipeline import Pipeline
+from airflow_materialize.definition.model.pipeline import Pipeline
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.plan.variables import describe_variables, resolve_variables
 

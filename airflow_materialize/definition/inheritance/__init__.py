@@ -1,0 +1,1 @@
+"""What an asset takes from elsewhere: defaults, glossary, variants and templates."""

@@ -1,0 +1,1 @@
+"""What headers and `pipeline.yml` can say, as typed objects."""

@@ -1,0 +1,1 @@
+"""One file → one definition, with all of its problems at once."""

@@ -1,0 +1,1 @@
+"""Many files: pipelines, their graphs, and what they have to do with one another."""

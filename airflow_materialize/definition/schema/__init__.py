@@ -1,0 +1,1 @@
+"""The same models for editors, as JSON Schema."""

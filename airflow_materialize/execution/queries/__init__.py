@@ -1,0 +1,1 @@
+"""What user code asks while it runs, and who answers."""
