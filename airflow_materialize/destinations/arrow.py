@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -181,11 +181,30 @@ def to_text(array: pa.Array) -> pa.Array:
 def to_json_text(array: pa.Array) -> pa.Array:
     """Return nested values as JSON texts: decimals, dates and UUIDs as strings, durations in microseconds.
 
+    A NULL field of a struct is left out, as a struct that lacks it is the same in Arrow. So one that is new in a row
+    leaves the texts of all other rows as they were.
+
     Raises:
         ValueError: A value has no JSON, as NaN or bytes.
     """
-    values = array.to_pylist(maps_as_pydicts="strict")
-    return pa.array([None if value is None else _json(value) for value in values], pa.string())
+    values, sparse = array.to_pylist(maps_as_pydicts="strict"), _sparse(array.type)
+    return pa.array([None if value is None else _json(sparse(value)) for value in values], pa.string())
+
+
+def _sparse(arrow_type: pa.DataType) -> Callable[[Any], Any]:
+    """Return what takes the NULL fields of structs out of a value of a type. A NULL that a map has for a key stays."""
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        return _sparse(arrow_type.storage_type)
+    if pa.types.is_struct(arrow_type):
+        fields = {field.name: _sparse(field.type) for field in arrow_type}
+        return lambda value: {name: fields[name](part) for name, part in value.items() if part is not None}
+    if pa.types.is_map(arrow_type):
+        item = _sparse(arrow_type.item_type)
+        return lambda value: {key: part if part is None else item(part) for key, part in value.items()}
+    if pa.types.is_nested(arrow_type) and not pa.types.is_union(arrow_type):
+        item = _sparse(arrow_type.value_type)
+        return lambda value: [part if part is None else item(part) for part in value]
+    return lambda value: value
 
 
 def _json(value: Any) -> str:

@@ -66,6 +66,14 @@ def test_a_result_that_is_the_same_again_changes_nothing(warehouse):
     assert (report.materialized, report.rows_updated, report.rows_inserted) == (False, 0, 0)
 
 
+def test_a_field_that_one_struct_has_is_no_change_of_the_others(warehouse):
+    rows = [{"id": 1, "v": {"a": 1}}, {"id": 2, "v": {"a": 2}}]
+    warehouse.load(pa.Table.from_pylist(rows), **BY_COLUMN)
+    report = warehouse.load(pa.Table.from_pylist([*rows, {"id": 3, "v": {"a": 3, "b": "x"}}]), **BY_COLUMN)
+    assert (report.rows_updated, report.rows_inserted) == (0, 1)
+    assert [row[0] for row in warehouse.rows(columns="id")] == [1, 2, 3]
+
+
 def test_null_is_a_value_that_a_version_may_have(warehouse):
     for value in (None, "a", None):
         warehouse.load({"id": [1], "v": pa.array([value], pa.string())}, **BY_COLUMN)

@@ -265,12 +265,16 @@ def plain(array):
     return array.to_pylist(maps_as_pydicts="strict")
 
 
-def as_json(value):
+def as_json(value, kind):
     """A nested value as the documented JSON has it."""
-    if isinstance(value, dict):
-        return {name: as_json(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [as_json(part) for part in value]
+    if value is None:
+        return None
+    if pa.types.is_struct(kind):
+        return {name: as_json(part, kind.field(name).type) for name, part in value.items() if part is not None}
+    if pa.types.is_map(kind):
+        return {name: as_json(part, kind.item_type) for name, part in value.items()}
+    if pa.types.is_nested(kind):
+        return [as_json(part, kind.value_type) for part in value]
     if isinstance(value, Decimal):
         return str(value)
     return value.isoformat() if isinstance(value, dt.datetime) else value
@@ -312,7 +316,7 @@ def expected(kind, value, back):
         return json.loads(value)
     if getattr(kind, "extension_name", "") == "arrow.bool8":
         return bool(value)
-    return as_json(value) if pa.types.is_nested(kind) and isinstance(back, str) else value
+    return as_json(value, kind) if pa.types.is_nested(kind) and isinstance(back, str) else value
 
 
 def same(left, right):

@@ -59,6 +59,23 @@ def test_a_moment_that_arrow_has_no_text_for_is_refused(kind):
         to_text(pa.array([0, 2**60], pa.int64()).cast(kind))
 
 
+def test_json_has_the_fields_of_a_struct_that_have_a_value_and_all_keys_of_a_map():
+    inner = pa.struct([("a", pa.int64()), ("b", pa.list_(pa.struct([("c", pa.string())])))])
+    kind = pa.struct([("s", inner), ("m", pa.map_(pa.string(), inner))])
+    values = [
+        None,
+        {},
+        {"s": {"a": 1}},
+        {"s": {"b": [None, {}, {"c": "x"}]}, "m": [("k", None), ("l", {"a": 2})]},
+    ]
+    assert to_json_text(pa.array(values, kind)).to_pylist() == [
+        None,
+        "{}",
+        '{"s": {"a": 1}}',
+        '{"s": {"b": [null, {}, {"c": "x"}]}, "m": {"k": null, "l": {"a": 2}}}',
+    ]
+
+
 def test_what_has_no_json_is_refused():
     with pytest.raises(ValueError, match="bytes has no JSON"):
         to_json_text(pa.array([[b"x"]]))
