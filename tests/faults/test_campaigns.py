@@ -83,4 +83,5 @@ def test_the_campaigns_notice_a_ledger_that_remembers_nothing(make_place):
     place = make_place("sqlite")
     place.without_ledger = True
     assert campaigns.kills(place, "append", 4, 1).doubled > 0
-    assert campaigns.zombies(place, "delete+insert", 12, 1).stale > 0
+    # With this seed a load stands still before its transaction, and goes on with rows of keys that the newer one has too.
+    assert campaigns.zombies(place, "delete+insert", 3, 6).stale > 0

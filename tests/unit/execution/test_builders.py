@@ -50,7 +50,8 @@ for number in numbers:
 else:
     for _ in numbers:
         pid, status = os.wait()
-        print("ended", pid, os.waitstatus_to_exitcode(status), flush=True)
+        # In one piece: the others write there too.
+        print(f"ended {pid} {os.waitstatus_to_exitcode(status)}\\n", end="", flush=True)
 """
 
 
