@@ -18,7 +18,7 @@ from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child, run_contained
 from airflow_materialize.execution.environments.environment import Environment
-from airflow_materialize.execution.environments.install import COMPILED
+from airflow_materialize.execution.environments.runtime import COMPILED
 from airflow_materialize.execution.environments.uv import uv_environment
 from airflow_materialize.execution.view import EVERYTHING, View, view_apart
 from airflow_materialize.settings import Settings

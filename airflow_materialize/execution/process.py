@@ -16,7 +16,7 @@ from typing import IO, Any, Literal, Self
 from airflow_materialize.execution.containment import GRACE_SECONDS, READ_BYTES, Child, Contained
 from airflow_materialize.execution.ending import End
 from airflow_materialize.execution.environments.environment import Environment
-from airflow_materialize.execution.environments.install import COMPILED
+from airflow_materialize.execution.environments.runtime import COMPILED
 from airflow_materialize.execution.exhaustion import oom_kills
 from airflow_materialize.execution.limits import NO_LIMITS, Limits
 from airflow_materialize.execution.logs import OutputLog

@@ -7,10 +7,8 @@ import subprocess
 
 from airflow_materialize.errors import AssetError, MaterializeError, Problem, TransientError
 from airflow_materialize.execution.environments.requirement_lines import RequirementLine, Requirements
+from airflow_materialize.execution.environments.runtime import PYARROW
 from airflow_materialize.execution.environments.uv import reason
-
-# Older releases of pyarrow run code that a file names (CVE-2023-47248). No pin: a user's own pin is kept.
-PYARROW = "pyarrow>=14.0.1"
 
 # What uv says when the network, not a requirement, is at fault.
 _NETWORK = re.compile(

@@ -26,11 +26,11 @@ from airflow_materialize.execution.environments.cache import (
     prune,
     used,
 )
-from airflow_materialize.execution.environments.install import install, move_compiled, runtime_files
 from airflow_materialize.execution.environments.installation import Installation
 from airflow_materialize.execution.environments.interpreter import known_interpreter
 from airflow_materialize.execution.environments.requirements import Requirements, check_requires_python
 from airflow_materialize.execution.environments.resolution import find_lock, platform_identity
+from airflow_materialize.execution.environments.runtime import runtime_files
 from airflow_materialize.execution.environments.turns import turn
 from airflow_materialize.execution.environments.uv import uv_environment, uv_version
 
@@ -179,6 +179,9 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 def _build(path: Path, key: str, lock: str, installation: Installation, held: int) -> None:
+    # Not before: what is built needs none of it.
+    from airflow_materialize.execution.environments.install import install, move_compiled
+
     started = time.monotonic()
     log, requirements = installation.log, installation.requirements
     source = requirements.path or "no requirements file, pyarrow alone"

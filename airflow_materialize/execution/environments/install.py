@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import airflow_materialize
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import run_contained
 from airflow_materialize.execution.environments.blame import requirement_failure
 from airflow_materialize.execution.environments.installation import Installation
 from airflow_materialize.execution.environments.local_copies import with_copies
 from airflow_materialize.execution.environments.lock_text import entries_of, name_of, with_credentials
+from airflow_materialize.execution.environments.runtime import COMPILED, PACKAGE, runtime_files
 from airflow_materialize.execution.environments.uv import reason
 from airflow_materialize.execution.environments.uv_settings import explicit_index
 
-_PACKAGE = Path(airflow_materialize.__file__).parent
 _ADOPTED = """
 from airflow_materialize.sdk import query as _
 from airflow_materialize.sdk.bruin_query import adopt, ours as __getattr__
@@ -24,10 +22,6 @@ from airflow_materialize.sdk.bruin_query import adopt, ours as __getattr__
 query, get_connection = adopt(query, get_connection)
 """
 _SMOKE_TEST = "import pyarrow; import airflow_materialize.child.main"
-
-
-COMPILED = "pycache"
-"""The folder of an environment where compiled files are."""
 
 
 def install(venv: Path, lock: str, installation: Installation, held: int, compiled: Path) -> list[str]:
@@ -57,14 +51,6 @@ def install(venv: Path, lock: str, installation: Installation, held: int, compil
     files = _add_runtime(site_packages)
     _try(venv, compiled, installation, held)
     return [str(file.relative_to(venv)) for file in files]
-
-
-def runtime_files() -> Iterator[tuple[str, Path]]:
-    """Give each file that runs in an asset's environment: its path there, and where it is now."""
-    yield "airflow_materialize/__init__.py", _PACKAGE / "__init__.py"
-    for folder in ("child", "sdk"):
-        for file in sorted((_PACKAGE / folder).rglob("*.py")):
-            yield str(Path("airflow_materialize") / file.relative_to(_PACKAGE)), file
 
 
 def _install_lock(venv: Path, lock: str, installation: Installation, held: int) -> None:
@@ -104,11 +90,11 @@ def _add_runtime(site_packages: Path) -> list[Path]:
         # Bruin's own package stays as it is, and asks the worker where a connection is no secret of the asset.
         with (alias / "__init__.py").open("a") as genuine:
             genuine.write(_ADOPTED)
-        shutil.copyfile(_PACKAGE / "sdk" / "bruin_exceptions.py", alias / "exceptions.py")
+        shutil.copyfile(PACKAGE / "sdk" / "bruin_exceptions.py", alias / "exceptions.py")
     if not alias.exists() and not alias.with_suffix(".py").exists():
         alias.mkdir()
         for name, text in (("__init__.py", "bruin_alias.py"), ("exceptions.py", "bruin_exceptions.py")):
-            shutil.copyfile(_PACKAGE / "sdk" / text, alias / name)
+            shutil.copyfile(PACKAGE / "sdk" / text, alias / name)
     return copies
 
 

@@ -11,13 +11,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from airflow_materialize.execution.containment import Child
-from airflow_materialize.execution.environments.blame import is_network_failure
 from airflow_materialize.execution.environments.index import Index, find_indexes, index_identity
 from airflow_materialize.execution.environments.interpreter import Interpreter
-from airflow_materialize.execution.environments.local_copies import project_name
 from airflow_materialize.execution.environments.requirements import Requirements
 from airflow_materialize.execution.environments.uv import run_uv
-from airflow_materialize.execution.environments.uv_settings import uv_toml
 from airflow_materialize.execution.redaction import Redactor
 
 
@@ -51,6 +48,8 @@ class Installation:
     @property
     def refreshed(self) -> list[str]:
         """Options for uv, which keeps the build of a local package until its `pyproject.toml` changes."""
+        from airflow_materialize.execution.environments.local_copies import project_name
+
         names = [name or project_name(path) for name, path in self.requirements.local_packages]
         return [f"--refresh-package={name}" for name in names] if all(names) else ["--refresh"]
 
@@ -72,6 +71,8 @@ class Installation:
                 stopped writing.
             first: The name of an index of the asset that is searched before all others.
         """
+        from airflow_materialize.execution.environments.blame import is_network_failure
+
         process = self._uv(arguments, held, first)
         if is_network_failure(process):
             kept = self._uv((*arguments, "--offline"), held, first)
@@ -81,6 +82,8 @@ class Installation:
         return process
 
     def _uv(self, arguments: tuple[str | Path, ...], held: int, first: str) -> subprocess.CompletedProcess[str]:
+        from airflow_materialize.execution.environments.uv_settings import uv_toml
+
         config = uv_toml(self.requirements, self._indexes, first)
         secrets = [index.secret for index in self._indexes if index.secret]
         run = partial(run_uv, cwd=self.home, env=self.env, child=self.child, held=(held,), config=config)
