@@ -74,6 +74,8 @@ class DuckDBSession(DuckDBBulk):
         self._types: dict[str, str] = {}
         # Else a table that does not exist would be looked for among the variables of the calling Python code.
         self.execute("SET python_enable_replacements = false")
+        # It would draw into the log of a task.
+        self.execute("SET enable_progress_bar = false")
         self._catalog, self._schema = self.rows("SELECT current_database(), current_schema()")[0]
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:  # noqa: D102

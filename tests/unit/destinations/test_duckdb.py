@@ -252,3 +252,8 @@ def test_types_are_spelled_as_the_database_spells_them(destination):
         expected = {f"c{index}": session.column_type(kind) for index, kind in enumerate(kinds)}
         session.create_table(destination.table("t"), expected)
         assert session.columns(destination.table("t")) == expected
+
+
+def test_a_long_statement_draws_nothing_into_the_log(destination):
+    with destination.session() as session:
+        assert session.rows("SELECT current_setting('enable_progress_bar')") == [(False,)]
