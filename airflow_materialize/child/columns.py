@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from airflow_materialize.child.errors import ANY_SHAPE, ONE_TYPE, ResultError, type_name
-from airflow_materialize.child.values import PLAIN, has_nanoseconds, plain
+from airflow_materialize.child.values import PLAIN, converted, has_nanoseconds, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,16 +54,7 @@ def build_array(values: list[Any], column: str, *, nan_is_null: bool = False) ->
 
 
 def _plain_values(values: list[Any], column: str) -> list[Any]:
-    if set(map(type, values)) <= _PLAIN_TYPES:
-        return values
-    result: list[Any] = []
-    try:
-        for value in values:
-            result.append(plain(value))  # noqa: PERF401  # its length is the row of the value that raises
-    except ResultError as error:
-        error.column, error.row = column, len(result)
-        raise
-    return result
+    return values if set(map(type, values)) <= _PLAIN_TYPES else converted(values, plain, column)
 
 
 def _family(kind: type) -> type:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from airflow_materialize.child.errors import ResultError, type_name
-from airflow_materialize.child.values import plain
+from airflow_materialize.child.values import converted, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,13 +51,7 @@ def json_array(values: list[Any], column: str) -> pa.Array:
     Raises:
         ResultError: A value has no JSON; with its row.
     """
-    texts: list[str | None] = []
-    try:
-        for value in values:
-            texts.append(_json(value))  # noqa: PERF401  # its length is the row of the value that raises
-    except ResultError as error:
-        error.column, error.row = column, len(texts)
-        raise
+    texts = converted(values, _json, column)
     try:
         return pa.array(texts, pa.string())
     except pa.ArrowException:

@@ -24,6 +24,22 @@ ACCEPTED = (
 )
 
 
+def converted(values: list[Any], convert: Callable[[Any], Any], column: str) -> list[Any]:
+    """Return each value of a column as a function makes it.
+
+    Raises:
+        ResultError: That of the function, with column and row.
+    """
+    result: list[Any] = []
+    try:
+        for value in values:
+            result.append(convert(value))  # noqa: PERF401  # its length is the row of the value that raises
+    except ResultError as error:
+        error.column, error.row = column, len(result)
+        raise
+    return result
+
+
 def plain(value: Any) -> Any:
     """Return a value of a class in `PLAIN`, or a subclass of datetime or timedelta that counts nanoseconds.
 

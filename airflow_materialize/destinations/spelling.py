@@ -168,3 +168,21 @@ class Spelling(ABC):
 
         It is NULL where the column is NULL.
         """
+
+
+def moment_in_utc(column_type: str, arrow_type: pa.DataType, *, whole_day: bool) -> str:
+    """Return `moment` in the words that PostgreSQL and DuckDB share.
+
+    Args:
+        column_type: The database's own name of the type.
+        arrow_type: The type.
+        whole_day: Whether its day is meant.
+    """
+    import pyarrow as pa
+
+    moment = "(now() AT TIME ZONE 'UTC')"
+    if whole_day or pa.types.is_date(arrow_type):
+        moment = f"CAST({moment} AS DATE)"
+    if pa.types.is_timestamp(arrow_type) and arrow_type.tz:
+        return f"(CAST({moment} AS TIMESTAMP) AT TIME ZONE 'UTC')"
+    return f"CAST({moment} AS {column_type})"

@@ -60,10 +60,14 @@ def sudden_end(result: ChildResult) -> tuple[str, str] | None:
     return None
 
 
+def said_no_memory(result: ChildResult) -> bool:
+    """Whether the interpreter could say no more of its end than that memory was out."""
+    return result.exit_code == 1 and any(line.startswith("MemoryError") for line in result.tail)
+
+
 def no_memory_left(result: ChildResult) -> tuple[str, str] | None:
     """Return the same for a child without so much memory as to say what its exception was."""
-    said = any(line.startswith("MemoryError") for line in result.tail)
-    if result.exit_code != 1 or not said or not result.limits.memory:
+    if not said_no_memory(result) or not result.limits.memory:
         return None
     return f"it ran out of memory; {peak(result)}, {_memory_limit(result)}", f"{_PARTS}, or raise the limit"
 

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from airflow_materialize.errors import Ending, MaterializeError, RunError
 from airflow_materialize.execution.environments.requirements import Requirements
-from airflow_materialize.execution.exhaustion import limit_note, no_memory_left, peak, sudden_end
+from airflow_materialize.execution.exhaustion import (
+    limit_note,
+    no_memory_left,
+    peak,
+    said_no_memory,
+    sudden_end,
+)
 from airflow_materialize.execution.result import ChildResult
 from airflow_materialize.sdk.names import LINE_CLOSED
 
@@ -117,7 +123,7 @@ def _kinds(result: ChildResult) -> tuple[str, ...]:
         told = result.body.get("kinds")
         names = told if isinstance(told, list) else []
         return tuple(name for name in names[:_MOST_KINDS] if isinstance(name, str) and _NAME.fullmatch(name))
-    if result.exit_code == 1 and any(line.startswith("MemoryError") for line in result.tail):
+    if said_no_memory(result):
         return ("MemoryError",)
     if result.exit_code == -signal.SIGKILL:
         # What the kernel does to a process that wants too much memory.

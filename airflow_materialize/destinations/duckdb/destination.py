@@ -19,6 +19,7 @@ from airflow_materialize.destinations.base import STAGING, Destination, Progress
 from airflow_materialize.destinations.duckdb.bulk import DuckDBBulk, Thrift
 from airflow_materialize.destinations.duckdb.errors import translated
 from airflow_materialize.destinations.duckdb.reading import DuckDBReader
+from airflow_materialize.destinations.spelling import moment_in_utc
 from airflow_materialize.destinations.waiting import queue, wait_for
 from airflow_materialize.errors import MaterializeError
 
@@ -156,12 +157,7 @@ class DuckDBSession(DuckDBBulk):
         return DuckDBReader(self._connection, self.quote, self._settings)
 
     def moment(self, arrow_type: pa.DataType, *, whole_day: bool) -> str:  # noqa: D102
-        moment = "(now() AT TIME ZONE 'UTC')"
-        if whole_day or pa.types.is_date(arrow_type):
-            moment = f"CAST({moment} AS DATE)"
-        if pa.types.is_timestamp(arrow_type) and arrow_type.tz:
-            return f"(CAST({moment} AS TIMESTAMP) AT TIME ZONE 'UTC')"
-        return f"CAST({moment} AS {self.column_type(arrow_type)})"
+        return moment_in_utc(self.column_type(arrow_type), arrow_type, whole_day=whole_day)
 
     def unmatched_pattern(self, column_sql: str) -> str:  # noqa: D102
         return f"NOT regexp_matches(CAST({column_sql} AS VARCHAR), ?)"

@@ -9,6 +9,7 @@ import pyarrow as pa
 from airflow_materialize.destinations.arrow import canonical
 from airflow_materialize.destinations.base import Session
 from airflow_materialize.destinations.postgres import types
+from airflow_materialize.destinations.spelling import moment_in_utc
 
 LONGEST_NAME = 63
 """Bytes of a name. PostgreSQL cuts off the rest without a word."""
@@ -38,12 +39,7 @@ class PostgresSpelling(Session):
         return types.room_for(sql_type, length)
 
     def moment(self, arrow_type: pa.DataType, *, whole_day: bool) -> str:  # noqa: D102
-        moment = "(now() AT TIME ZONE 'UTC')"
-        if whole_day or pa.types.is_date(arrow_type):
-            moment = f"CAST({moment} AS date)"
-        if pa.types.is_timestamp(arrow_type) and arrow_type.tz:
-            return f"(CAST({moment} AS timestamp) AT TIME ZONE 'UTC')"
-        return f"CAST({moment} AS {self.column_type(arrow_type)})"
+        return moment_in_utc(self.column_type(arrow_type), arrow_type, whole_day=whole_day)
 
     def unmatched_pattern(self, column_sql: str) -> str:  # noqa: D102
         return f"NOT (CAST({column_sql} AS text) ~ ?)"
