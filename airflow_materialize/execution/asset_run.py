@@ -100,7 +100,7 @@ def run_code(plan: RunPlan, workplace: Workplace, attempt: CodeAttempt, log: log
         python = python_version(plan.asset.image, requirements, settings.python)
         options = BuildOptions(attempt.child, settings.environments_max_size, settings.index, plan.asset.name)
         cached = use_environment(requirements, python, settings.environments, log, options)
-        environment = stack.enter_context(cached)
+        environment = isolation.own_compiled(stack.enter_context(cached), plan.asset)
     explain = partial(
         _explained,
         asset=plan.asset.name,

@@ -17,8 +17,8 @@ import uv
 from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child, run_contained
+from airflow_materialize.execution.environments.compiled import share
 from airflow_materialize.execution.environments.environment import Environment
-from airflow_materialize.execution.environments.runtime import COMPILED
 from airflow_materialize.execution.environments.uv import uv_environment
 from airflow_materialize.execution.view import EVERYTHING, View, view_apart
 from airflow_materialize.settings import Settings
@@ -65,11 +65,21 @@ class Isolation:
             view = view.showing(Path(self.settings.python).resolve().parent.parent)
         return view.showing(*_local_sources(env)).writing(cache, pythons)
 
+    def own_compiled(self, environment: Environment, asset: Asset) -> Environment:
+        """Return an asset's environment so that nobody else reads what the asset compiles in it."""
+        if self.settings.isolation == "process":
+            return environment
+        key = hashlib.sha256(f"{self.root}\n{asset.name}".encode()).hexdigest()[:16]
+        own = environment.path / "pycache-of-assets" / key
+        if not own.exists():
+            share(environment.compiled, own)
+        return replace(environment, compiled=own)
+
     def to_run(self, environment: Environment, scratch: Path, output: Path, asset: Asset) -> View:
         """Return the view of user code.
 
         Args:
-            environment: Its own. Compiled code that an asset leaves there is read by itself alone.
+            environment: As `own_compiled` returns it.
             scratch: Its private folder.
             output: The folder of its staged file.
             asset: Its name, and whether it may have a network, count.
@@ -77,15 +87,11 @@ class Isolation:
         network = asset.resources.network != "none"
         if self.settings.isolation == "process":
             return View(network=network)
-        place = environment.path / COMPILED
-        key = hashlib.sha256(f"{self.root}\n{asset.name}".encode()).hexdigest()[:16]
-        compiled = environment.path / "pycache-of-assets" / key
-        for folder in (place, compiled, scratch / "tmp"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (scratch / "tmp").mkdir(mode=0o700, exist_ok=True)
         prefix = environment.python.resolve().parent.parent
         view = self._apart(network=network).showing(self.root, environment.path, prefix)
         tmp = Path("/tmp")  # noqa: S108  # it is a private one
-        return view.writing(output, scratch, at={place: compiled, tmp: scratch / "tmp"})
+        return view.writing(output, scratch, environment.compiled, at={tmp: scratch / "tmp"})
 
     def to_examine(self, *packages: Path) -> View:
         """Return the view of the process that examines a result: folders of packages, and no network."""

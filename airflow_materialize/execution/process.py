@@ -16,7 +16,6 @@ from typing import IO, Any, Literal, Self
 from airflow_materialize.execution.containment import GRACE_SECONDS, READ_BYTES, Child, Contained
 from airflow_materialize.execution.ending import End
 from airflow_materialize.execution.environments.environment import Environment
-from airflow_materialize.execution.environments.runtime import COMPILED
 from airflow_materialize.execution.exhaustion import oom_kills
 from airflow_materialize.execution.limits import NO_LIMITS, Limits
 from airflow_materialize.execution.logs import OutputLog
@@ -137,7 +136,7 @@ def run_child(  # noqa: PLR0913  # what the asset is, what it gets and what it m
 
 def _command(environment: Environment, fd: int) -> list[str]:
     # Compiled files go to the environment, never beside the assets: nothing is written into the DAGs folder.
-    pycache = f"pycache_prefix={environment.path / COMPILED}"
+    pycache = f"pycache_prefix={environment.compiled}"
     python = str(environment.python)
     # -I ignores PYTHONUNBUFFERED, which is for what the asset itself starts.
     return [python, "-I", "-u", "-X", "utf8", "-X", pycache, "-c", START, str(fd)]

@@ -26,6 +26,7 @@ from airflow_materialize.execution.environments.cache import (
     prune,
     used,
 )
+from airflow_materialize.execution.environments.compiled import COMPILED, move_compiled
 from airflow_materialize.execution.environments.installation import Installation
 from airflow_materialize.execution.environments.interpreter import known_interpreter
 from airflow_materialize.execution.environments.requirements import Requirements, check_requires_python
@@ -44,12 +45,14 @@ class Environment:
         python: Its interpreter.
         key: SHA-256 of what it was made from, hexadecimal.
         lock: What is installed in it, in the form of a requirements file.
+        compiled: Where its Python finds and leaves what it compiles, `pycache_prefix`.
     """
 
     path: Path
     python: Path
     key: str
     lock: str
+    compiled: Path
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def _complete(path: Path, key: str) -> Environment | None:
         whole = marker["key"] == key and all((path / file).exists() for file in marker["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Environment(path, python, key, lock) if whole and os.access(python, os.X_OK) else None
+    return Environment(path, python, key, lock, path / COMPILED) if whole and os.access(python, os.X_OK) else None
 
 
 @contextlib.contextmanager
@@ -180,7 +183,7 @@ def _writable(folder: Path) -> Iterator[None]:
 
 def _build(path: Path, key: str, lock: str, installation: Installation, held: int) -> None:
     # Not before: what is built needs none of it.
-    from airflow_materialize.execution.environments.install import install, move_compiled
+    from airflow_materialize.execution.environments.install import install
 
     started = time.monotonic()
     log, requirements = installation.log, installation.requirements

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import run_contained
 from airflow_materialize.execution.environments.blame import requirement_failure
+from airflow_materialize.execution.environments.compiled import link_standard_library
 from airflow_materialize.execution.environments.installation import Installation
 from airflow_materialize.execution.environments.local_copies import with_copies
 from airflow_materialize.execution.environments.lock_text import entries_of, name_of, with_credentials
-from airflow_materialize.execution.environments.runtime import COMPILED, PACKAGE, runtime_files
+from airflow_materialize.execution.environments.runtime import PACKAGE, runtime_files
 from airflow_materialize.execution.environments.uv import reason
 from airflow_materialize.execution.environments.uv_settings import explicit_index
 
@@ -46,7 +48,11 @@ def install(venv: Path, lock: str, installation: Installation, held: int, compil
     made = installation.uv("venv", venv, "--relocatable", "--no-project", *python, held=held)
     if made.returncode:
         raise MaterializeError(f"uv cannot make a virtual environment: {reason(made)}")
-    _install_lock(venv, lock, installation, held)
+    # Beside the copying of packages: it takes a tenth of a second.
+    with ThreadPoolExecutor(1) as beside:
+        linked = beside.submit(link_standard_library, venv, compiled)
+        _install_lock(venv, lock, installation, held)
+    linked.result()
     site_packages = next(venv.glob("lib/python3*/site-packages"))
     files = _add_runtime(site_packages)
     _try(venv, compiled, installation, held)
@@ -96,23 +102,6 @@ def _add_runtime(site_packages: Path) -> list[Path]:
         for name, text in (("__init__.py", "bruin_alias.py"), ("exceptions.py", "bruin_exceptions.py")):
             shutil.copyfile(PACKAGE / "sdk" / text, alias / name)
     return copies
-
-
-def move_compiled(compiled: Path, venv: Path, target: Path) -> None:
-    """Take what was compiled while an environment was tried into it, for its first run.
-
-    Python finds compiled files by the path of their source, and corrects the path that they name as it reads them.
-
-    Args:
-        compiled: Where it was compiled.
-        venv: Where the environment is.
-        target: Where it will be.
-    """
-    here, there = (compiled / path.relative_to(path.anchor) for path in (venv, target))
-    if here.is_dir():
-        there.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        here.rename(there)
-        compiled.rename(venv / COMPILED)
 
 
 def _try(venv: Path, compiled: Path, installation: Installation, held: int) -> None:

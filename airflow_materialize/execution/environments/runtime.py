@@ -12,9 +12,6 @@ PYARROW = "pyarrow>=14.0.1"
 
 PACKAGE = Path(airflow_materialize.__file__).parent
 
-COMPILED = "pycache"
-"""The folder of an environment where compiled files are."""
-
 
 def runtime_files() -> Iterator[tuple[str, Path]]:
     """Give each file that runs in an asset's environment: its path there, and where it is now."""

@@ -152,7 +152,7 @@ from airflow_materialize.execution.environments.environment import Environment
 from airflow_materialize.execution.logs import OutputLog, Redactor
 from airflow_materialize.execution.process import run_child
 venv, file = map(Path, sys.argv[1:])
-environment = Environment(venv, venv / "bin/python", "", "")
+environment = Environment(venv, venv / "bin/python", "", "", venv / "pycache")
 spec = {"kind": "script", "file": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "search_path": [str(file.parent)], "cwd": str(file.parent)}
 run_child(environment, spec, {}, OutputLog(logging.getLogger(), Redactor()))

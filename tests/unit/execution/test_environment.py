@@ -238,16 +238,36 @@ def test_what_is_compiled_while_an_environment_is_tried_serves_its_first_run(fol
     environment = ensure_environment(Requirements(), OWN, folder, log)
     code = (
         "import json, pyarrow, pyarrow.types, airflow_materialize.child.main as ours, importlib.util as util;"
-        "print(json.dumps([[each.__file__, util.cache_from_source(each.__file__)] for each in (pyarrow, ours, json)]));"
+        "print(json.dumps([[each.__file__, util.cache_from_source(each.__file__)] for each in (pyarrow, ours)]));"
         "print(ours.hide.__code__.co_filename)"
     )
-    # -B: nothing is compiled now.
-    command = [environment.python, "-I", "-B", "-X", f"pycache_prefix={environment.path / 'pycache'}", "-c", code]
-    told, named = subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout.splitlines()
+    told, named = without_compiling(environment, code)
 
-    assert [Path(compiled).is_file() for _, compiled in json.loads(told)] == [True, True, True]
+    assert [Path(compiled).is_file() for _, compiled in json.loads(told)] == [True, True]
     assert named == json.loads(told)[1][0]
     assert named.startswith(str(environment.path))
+
+
+def test_the_standard_library_is_not_compiled_again(folder, log):
+    environment = ensure_environment(Requirements(), OWN, folder, log)
+    code = (
+        "import decimal, json.encoder, os, xml.dom.minidom as dom, importlib.util as util;"
+        "print(*(os.path.realpath(util.cache_from_source(each.__file__)) for each in (decimal, json.encoder, dom)));"
+        "print(decimal.__file__)"
+    )
+    found, decimal = without_compiling(environment, code)
+
+    library = Path(decimal).parent
+    assert [str(Path(each).relative_to(library)) for each in found.split()] == [
+        f"__pycache__/decimal.cpython-{OWN.replace('.', '')}.pyc",
+        f"json/__pycache__/encoder.cpython-{OWN.replace('.', '')}.pyc",
+        f"xml/dom/__pycache__/minidom.cpython-{OWN.replace('.', '')}.pyc",
+    ]
+
+
+def without_compiling(environment, code):
+    command = [environment.python, "-I", "-B", "-X", f"pycache_prefix={environment.compiled}", "-c", code]
+    return subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def test_a_folder_that_cannot_be_written_names_the_setting(log, tmp_path):

@@ -153,7 +153,7 @@ from airflow_materialize.execution.environments.requirements import Requirements
 venv, file = map(Path, sys.argv[2:])
 spec = {"kind": "materialize", "file": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "search_path": [str(file.parent)], "cwd": str(file.parent), "output": str(file.parent / "staged"), "columns": []}
-result = run_child(Environment(venv, venv / "bin/python", "", ""), spec, {}, OutputLog(logging.getLogger(), Redactor()))
+result = run_child(Environment(venv, venv / "bin/python", "", "", venv / "pycache"), spec, {}, OutputLog(logging.getLogger(), Redactor()))
 print(json.dumps(str(explain_failure(result, "raw.orders", file, Requirements()))))
 """
 

@@ -200,6 +200,39 @@ def materialize():
     assert not (Path("/tmp/new")).exists()
 
 
+def test_what_an_asset_compiles_at_namespaces_is_read_by_itself_alone(shop, monkeypatch):
+    if refusal := refusal_of_namespaces():
+        pytest.skip(refusal)
+    monkeypatch.setenv("AIRFLOW__MATERIALIZE__ISOLATION", "namespaces")
+    body = """
+import json, pyarrow, sys
+from importlib.util import find_spec
+from pathlib import Path
+def compiled(name):
+    return Path(find_spec(name).cached)
+# Of pyarrow, but nothing else imports it.
+before = compiled("pyarrow.csv").exists()
+import pyarrow.csv
+def materialize():
+    shared, library = compiled("pyarrow").resolve(), compiled("json").resolve()
+    try:
+        refused = shared.write_bytes(b"x") and 0
+    except OSError as error:
+        refused = error.errno
+    return [{
+        "found": "pycache-of-assets" not in str(shared),
+        "refused": refused,
+        "library": library.parts[-3:] == ("json", "__pycache__", f"__init__.{sys.implementation.cache_tag}.pyc"),
+        "before": before,
+        "after": compiled("pyarrow.csv").exists(),
+    }]
+"""
+    for name in ("one", "two"):
+        shop.write(name, body)
+    shop.run()
+    assert shop.rows("SELECT * FROM one UNION ALL SELECT * FROM two") == [(True, 30, True, False, True)] * 2
+
+
 @pytest.mark.parametrize("isolation", ["process", "namespaces"])
 def test_an_asset_without_a_network_reaches_itself_alone(shop, monkeypatch, isolation):
     if refusal := refusal_of_namespaces():
