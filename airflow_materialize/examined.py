@@ -18,7 +18,7 @@ class Examined:
 
     Attributes:
         size: In bytes.
-        sha256: Of the bytes, hexadecimal.
+        sha256: Of the digests of its pieces (`arrow_file`), hexadecimal.
         rows: Rows in all batches.
         batches: How many there are.
         schema_fingerprint: SHA-256 of the serialized Arrow schema, hexadecimal.

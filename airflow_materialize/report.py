@@ -82,6 +82,10 @@ class RunReport(_Report):
         return f"{done}, peak memory {self.peak_memory_bytes / 1e6:,.0f} MB" if self.peak_memory_bytes else done
 
 
+MOST_COUNTED = 100_000
+"""To count more rows than these takes as long as to read the whole table, which a small load has nothing to do with."""
+
+
 @dataclass(frozen=True)
 class LoadReport(_Report):
     """What `load` did to the table.
@@ -94,7 +98,8 @@ class LoadReport(_Report):
         materialized: Whether this load changed the table.
         rows_in: Rows in the staged file.
         rows_deleted, rows_updated, rows_inserted: Rows of the table that it touched.
-        rows_total: Rows in the table after the load.
+        rows_total: Rows in the table after the load; None where they are more than `MOST_COUNTED` and the load did not
+            write all of them itself.
         rows_doubled: Rows of the staged file that gave way to a later one of the same key.
         schema_changes: What happened to the table's columns, a sentence each.
         seconds: Time from opening the connection to the commit.
@@ -110,7 +115,7 @@ class LoadReport(_Report):
     rows_deleted: int = 0
     rows_updated: int = 0
     rows_inserted: int = 0
-    rows_total: int = 0
+    rows_total: int | None = 0
     rows_doubled: int = 0
     schema_changes: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -132,7 +137,8 @@ class LoadReport(_Report):
         passed = len(self.checks.verdicts) if self.checks else 0
         checked = f", {passed:,} {'check' if passed == 1 else 'checks'} passed" if passed else ""
         label = f" ({self.guarantee})" if self.guarantee else ""
-        return f"{self.strategy}: {self.rows_in:,} in, {touched}, {self.rows_total:,} in {self.table}{checked}{label}"
+        total = f"more than {MOST_COUNTED:,}" if self.rows_total is None else f"{self.rows_total:,}"
+        return f"{self.strategy}: {self.rows_in:,} in, {touched}, {total} in {self.table}{checked}{label}"
 
 
 _UNCHANGED = {

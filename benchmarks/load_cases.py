@@ -67,7 +67,7 @@ def load(place: Path, file: Path, strategy: str, url: str) -> Work:
 
 
 def bulk(place: Path, file: Path, url: str) -> Work:
-    """The bulk path of a destination alone: the batches of a file into a staging table, nothing checked."""
+    """The bulk path of a destination alone: the batches of a file into a new table, nothing checked."""
     import pyarrow as pa
 
     from airflow_materialize.connections import resolve
@@ -75,6 +75,7 @@ def bulk(place: Path, file: Path, url: str) -> Work:
 
     del place
     destination = for_connection(resolve("warehouse", {"warehouse": url}))
+    table = destination.table("bare")
     source = pa.ipc.open_file(pa.memory_map(str(file)))
     _warm(url)
 
@@ -82,9 +83,9 @@ def bulk(place: Path, file: Path, url: str) -> Work:
         with destination.session() as session, session.transaction():
             kinds = {field.name: session.storable(field.type) for field in source.schema}
             schema = pa.schema([*kinds.items()])
-            staging = session.create_staging({name: session.column_type(kind) for name, kind in kinds.items()}, [])
+            session.create_table(table, {name: session.column_type(kind) for name, kind in kinds.items()})
             batches = (source.get_batch(index).cast(schema) for index in range(source.num_record_batches))
-            session.bulk(staging, schema, batches)
+            session.bulk(table, schema, batches)
 
     return work
 

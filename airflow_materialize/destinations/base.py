@@ -91,6 +91,12 @@ class Session(Tables):
     def columns(self, table: Table) -> dict[str, str] | None:
         """Return the table's columns with their types in its order, or None where there is no such table."""
 
+    def count(self, table: Table, most: int) -> int:
+        """Return the number of rows of a table, and `most` + 1 where there are more than `most`."""
+        some = f"SELECT 1 AS one FROM {self.name_of(table)} LIMIT {most + 1}"  # noqa: S608  # a name is quoted
+        [(count,)] = self.rows(f"SELECT count(*) FROM ({some}) AS counted")  # noqa: S608  # as above
+        return int(count)
+
     @abstractmethod
     def required(self, table: Table) -> set[str]:
         """Return the columns that every inserted row must name: NOT NULL without a default."""

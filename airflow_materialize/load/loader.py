@@ -22,7 +22,15 @@ from airflow_materialize.load.ledger import TABLE as LEDGER_TABLE
 from airflow_materialize.load.ledger import Attempt, Entry, Ledger, new_entry
 from airflow_materialize.load.no_data import load_nothing
 from airflow_materialize.load.publication import Counts, check_reach, plan_publication, publish
-from airflow_materialize.load.repeat import BeforeCommit, already_loaded, count_rows, report_of, settle, unchanged
+from airflow_materialize.load.repeat import (
+    BeforeCommit,
+    already_loaded,
+    count_rows,
+    report_of,
+    settle,
+    total_of,
+    unchanged,
+)
 from airflow_materialize.load.schema import (
     LOAD_KEY_COLUMN,
     plan_schema,
@@ -147,10 +155,14 @@ class _Load:
             rows_updated=counts.updated,
             rows_inserted=counts.inserted,
             rows_doubled=counts.doubled,
-            rows_total=count_rows(self.session, self.table),
+            rows_total=self._total(counts),
             schema_changes=[*schema.diff.sentences(), *self.session.losses],
             checks=checks,
         )
+
+    def _total(self, counts: Counts) -> int | None:
+        wrote_all = self.plan.strategy in {"create+replace", "truncate+insert"} and not self.plan.hooks_post
+        return counts.inserted if wrote_all else total_of(self.session, self.table)
 
     def _decided(self, ledger: Ledger) -> LoadReport | None:
         """Return the report where nothing has to be done, and refuse what must not be done."""
@@ -166,7 +178,7 @@ class _Load:
             if interval and self.plan.run_type in _REFUSABLE and ledger.has_newer(interval):
                 return LoadReport(
                     str(self.table), self.plan.strategy, "superseded", materialized=False, rows_in=self.source.rows,
-                    rows_total=count_rows(self.session, self.table),
+                    rows_total=total_of(self.session, self.table),
                 )  # fmt: skip
         return None
 

@@ -12,7 +12,7 @@ from airflow_materialize.load.again import again
 from airflow_materialize.load.comments import comment_on
 from airflow_materialize.load.creation import apply_schema
 from airflow_materialize.load.ledger import Ledger
-from airflow_materialize.load.repeat import BeforeCommit, count_rows, unchanged
+from airflow_materialize.load.repeat import BeforeCommit, total_of, unchanged
 from airflow_materialize.load.schema import plan_empty_table
 from airflow_materialize.load.views import check_place, show_view, target_of
 from airflow_materialize.report import LoadReport
@@ -48,10 +48,11 @@ def load_nothing(
     started, purpose = time.monotonic(), f"load of {table}"
 
     def once() -> LoadReport:
-        changes, total, checks = [], 0, None
+        changes, checks = [], None
+        total: int | None = 0
         with destination.session(read_only=True, purpose=purpose, progress=say) as session:
             exists = check_place(session, table) != ""
-            total = count_rows(session, table) if exists else 0
+            total = total_of(session, table) if exists else 0
             schema = None if exists else plan_empty_table(session, plan.asset)
             if exists and before_commit:
                 checks = before_commit(session, table)

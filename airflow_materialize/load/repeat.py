@@ -17,7 +17,7 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.again import again
 from airflow_materialize.load.ledger import Attempt, Entry, Ledger
 from airflow_materialize.load.views import target_of
-from airflow_materialize.report import CheckReport, LoadReport
+from airflow_materialize.report import MOST_COUNTED, CheckReport, LoadReport
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.base import Destination, Progress, Session, Table
@@ -97,8 +97,14 @@ def report_of(session: Session, table: Table, entry: Entry) -> LoadReport:
         rows_deleted=entry.rows_deleted,
         rows_updated=entry.rows_updated,
         rows_inserted=entry.rows_inserted,
-        rows_total=count_rows(session, table),
+        rows_total=total_of(session, table),
     )
+
+
+def total_of(session: Session, table: Table) -> int | None:
+    """Return the number of rows in a table; None where they are too many to be counted beside a load."""
+    count = session.count(table, MOST_COUNTED)
+    return None if count == MOST_COUNTED + 1 else count
 
 
 def count_rows(session: Session, table: Table) -> int:

@@ -9,6 +9,10 @@ import sys
 import pyarrow as pa
 import pytest
 
+from airflow_materialize.connections import resolve
+from airflow_materialize.destinations.base import for_connection
+from airflow_materialize.destinations.spelling import Table
+
 BULK = """
 import json, os, sys, threading
 from pathlib import Path
@@ -109,3 +113,20 @@ def test_a_limit_of_memory_that_the_connection_has_is_kept(make_warehouse):
             session.bulk(warehouse.table("t"), pa.schema([("id", pa.int64())]), batches())
             assert session.rows("SELECT current_setting('memory_limit')") == [(kept,)]
             assert (found == [kept]) == (limit == "20MB")
+
+
+@pytest.mark.parametrize(("own", "meanwhile"), [({}, "false"), ({"preserve_insertion_order": True}, "true")])
+def test_rows_keep_their_order_in_duckdb_only_where_the_connection_says_so(tmp_path, monkeypatch, own, meanwhile):
+    connection = {"conn_type": "duckdb", "host": str(tmp_path / "shop.duckdb"), "extra": {"settings": own}}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    with for_connection(resolve("warehouse")).session() as session:
+        session.execute("CREATE TABLE t (id BIGINT)")
+        found = []
+        setting = "SELECT current_setting('preserve_insertion_order')::VARCHAR"
+
+        def batches():
+            yield pa.record_batch({"id": [1]})
+            found.extend(session._connection.cursor().execute(setting).fetchall()[0])
+
+        session.bulk(Table("t"), pa.schema([("id", pa.int64())]), batches())
+        assert (found, session.rows(setting)) == ([meanwhile], [("true",)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from airflow_materialize.arrow_file import examine
+from airflow_materialize.arrow_file import examine, open_summed
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.examined import ArrowFileError
 from airflow_materialize.execution import examiner as examiner_module
@@ -54,7 +55,25 @@ def test_it_tells_rows_batches_schema_and_sum(isolation, tmp_path):
     with path.open("rb") as file:
         assert told == examine(file.fileno())
     assert (told.rows, told.batches, told.size) == (1000, 4, path.stat().st_size)
-    assert told.sha256 == subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout[:64]
+    # One piece, so the sum of its sum.
+    assert told.sha256 == hashlib.sha256(hashlib.sha256(path.read_bytes()).digest()).hexdigest()
+
+
+def test_a_large_file_is_summed_in_pieces_of_four_mebibytes_in_their_order(isolation, tmp_path):
+    path = tmp_path / "file"
+    table = pa.table({"id": pa.array(range(1_200_000), pa.int64())})
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table, 100_000)
+    size, whole = 4 * 2**20, path.read_bytes()
+    pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
+    assert len(pieces) == 3
+    told = examined(isolation, path)
+    assert told.sha256 == hashlib.sha256(b"".join(hashlib.sha256(piece).digest() for piece in pieces)).hexdigest()
+    with path.open("rb") as file:
+        assert open_summed(file.fileno(), told.sha256).rows == 1_200_000
+    path.write_bytes(b"".join((pieces[1], pieces[0], pieces[2])))
+    with path.open("rb") as file, pytest.raises(ArrowFileError, match="its checksum is"):
+        open_summed(file.fileno(), told.sha256)
 
 
 def test_a_refusal_comes_with_its_reason(isolation, tmp_path):
