@@ -176,6 +176,10 @@ class Session(Tables):
     def bulk(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
         """Insert batches of storable types into a table, columns by name, and return how many rows went in."""
 
+    def published(self) -> None:
+        """Take note that the rows are where they belong: hooks, checks, the ledger's row and COMMIT follow."""
+        return
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Begin, then commit, or roll back on any exception.

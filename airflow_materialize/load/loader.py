@@ -134,6 +134,7 @@ class _Load:
             ledger.forget()
         hide_view(self.session, self.table, schema.diff)
         counts = self._publish(schema)
+        self.session.published()
         show_view(self.session, self.table, schema.diff)
         comment_on(self.session, self.table, self.plan.asset)
         for sentence in self.session.losses:

@@ -21,7 +21,7 @@ import pyarrow.compute
 from airflow_materialize.connections import resolve
 from airflow_materialize.destinations.base import for_connection
 
-url, count = json.loads(sys.stdin.read())
+url, count, staged = json.loads(sys.stdin.read())
 schema = pa.schema([(name, pa.int64()) for name in "abcd"])
 rows = 262_144
 
@@ -56,18 +56,33 @@ with destination.session() as session, session.transaction():
     before = held()
     watcher = threading.Thread(target=watch)
     watcher.start()
-    assert session.bulk(table, schema, batches()) == rows * count
+    session.lock(table)
+    into = session.create_staging({name: "BIGINT" for name in "abcd"}, ["a"]) if staged else table
+    assert session.bulk(into, schema, batches()) == rows * count
+    if staged:
+        delete = "DELETE FROM numbers WHERE EXISTS (SELECT 1 FROM {0} WHERE {0}.a = numbers.a)"
+        session.execute(delete.format(session.name_of(into)))
+        assert session.execute(f"INSERT INTO numbers SELECT * FROM {session.name_of(into)}") == rows * count
+    session.published()
     over.set()
     watcher.join()
 print(max(peak) - before)
 """
 
 
-@pytest.mark.parametrize(("kind", "batches", "most"), [("duckdb", 16, 110), ("postgres", 6, 50), ("sqlite", 2, 60)])
-def test_rows_pass_through_little_memory(make_warehouse, kind, batches, most):
+@pytest.mark.parametrize(
+    ("kind", "batches", "staged", "most"),
+    [
+        ("duckdb", 16, False, 110),
+        ("duckdb", 16, True, 110),
+        ("postgres", 6, False, 50),
+        ("sqlite", 2, False, 60),
+    ],
+)
+def test_rows_pass_through_little_memory(make_warehouse, kind, batches, staged, most):
     done = subprocess.run(
         [sys.executable, "-c", BULK],
-        input=json.dumps([make_warehouse(kind).url, batches]),
+        input=json.dumps([make_warehouse(kind).url, batches, staged]),
         capture_output=True,
         text=True,
         check=False,
@@ -111,6 +126,7 @@ def test_a_limit_of_memory_that_the_connection_has_is_kept(make_warehouse):
                 )
 
             session.bulk(warehouse.table("t"), pa.schema([("id", pa.int64())]), batches())
+            session.published()
             assert session.rows("SELECT current_setting('memory_limit')") == [(kept,)]
             assert (found == [kept]) == (limit == "20MB")
 
@@ -129,4 +145,35 @@ def test_rows_keep_their_order_in_duckdb_only_where_the_connection_says_so(tmp_p
             found.extend(session._connection.cursor().execute(setting).fetchall()[0])
 
         session.bulk(Table("t"), pa.schema([("id", pa.int64())]), batches())
+        session.published()
         assert (found, session.rows(setting)) == ([meanwhile], [("true",)])
+
+
+def test_duckdb_has_its_settings_again_after_a_load_that_failed(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    settings = "SELECT current_setting('memory_limit'), current_setting('preserve_insertion_order')"
+    meanwhile = []
+    with warehouse.destination.session() as session:
+        before = session.rows(settings)
+        session.execute("CREATE TABLE t (id BIGINT)")
+
+        def broken():
+            yield pa.record_batch({"id": [1]})
+            meanwhile.extend(session._connection.cursor().execute(settings).fetchall())
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError), session.transaction():
+            session.bulk(Table("t"), pa.schema([("id", pa.int64())]), broken())
+        assert (len(meanwhile), meanwhile == before, session.rows(settings) == before) == (1, False, True)
+
+
+def test_a_table_with_an_index_is_loaded_with_all_the_memory_there_is(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    limit = "SELECT current_setting('memory_limit')"
+    with warehouse.destination.session() as session, session.transaction():
+        session.execute("CREATE TABLE t (id BIGINT UNIQUE)")
+        before = session.rows(limit)
+        session.lock(Table("t"))
+        staging = session.create_staging({"id": "BIGINT"}, ["id"])
+        session.bulk(staging, pa.schema([("id", pa.int64())]), [pa.record_batch({"id": [1]})])
+        assert session.rows(limit) == before

@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
 from airflow_materialize.destinations.discretion import RepeatableError
+from airflow_materialize.destinations.duckdb.errors import translated
 from airflow_materialize.destinations.duckdb.publishing import DuckDBPublishing
 from airflow_materialize.errors import MaterializeError
 
@@ -44,11 +46,17 @@ class Thrift:
 
 
 class DuckDBBulk(DuckDBPublishing):
-    """The part of a DuckDB session that takes rows."""
+    """The part of a DuckDB session that takes rows, and from then on keeps DuckDB's memory small."""
 
     _connection: duckdb.DuckDBPyConnection
     _settings: Mapping[str, Any]
     _thrift: Thrift
+    _target: Table | None = None
+    _before: Mapping[str, str] = MappingProxyType({})
+
+    def lock(self, table: Table) -> None:  # noqa: D102
+        # That of the ledger comes later, if at all.
+        self._target = self._target or table
 
     def bulk(self, table: Table, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:  # noqa: D102
         failures: list[Exception] = []
@@ -66,10 +74,11 @@ class DuckDBBulk(DuckDBPublishing):
         reader = pa.RecordBatchReader.from_batches(schema, rows if first is None else chain([first], rows))
         names = ", ".join(self.quote(name) for name in schema.names)
         insert = f"INSERT INTO {self.name_of(table)} ({names}) SELECT {names} FROM {_SOURCE}"
+        if first is not None:
+            self._spare(self._target or table, first)
         try:
             self._connection.register(_SOURCE, reader)
-            with self._sparing(table, first):
-                return self.execute(insert)
+            return self.execute(insert)
         except MaterializeError:
             if failures:
                 raise failures[0] from None
@@ -79,43 +88,52 @@ class DuckDBBulk(DuckDBPublishing):
             with suppress(duckdb.Error):
                 self._connection.unregister(_SOURCE)
 
+    def published(self) -> None:  # noqa: D102
+        if self._before:
+            # Beside the transaction, which may be past any statement at the end.
+            with closing(self._connection.cursor()) as aside:
+                _set(aside, self._before)
+            self._before = {}
+
+    def _roll_back(self) -> None:
+        self.published()
+        super()._roll_back()
+
     @contextmanager
-    def _sparing(self, table: Table, first: pa.RecordBatch | None) -> Iterator[None]:
-        """Keep DuckDB from holding in memory what it has written already, and several row groups of each thread.
+    def _translated(self) -> Iterator[None]:
+        """Turn what DuckDB raises into errors of ours.
 
         Raises:
             RepeatableError: It needs more memory than it was left: the next try leaves it all that it had.
         """
-        staged = table.catalog == "temp"
-        if first is None or staged or not self._thrift.wanted or self.rows(_INDEXES, self.parts(table)) != [(0,)]:
-            # A temporary table would go to the disk for it, and an index has to be in memory.
-            yield
+        try:
+            with translated():
+                yield
+        except MaterializeError as error:
+            if self._before and isinstance(error.__cause__, duckdb.OutOfMemoryException):
+                self._thrift.wanted = False
+                brief = "DuckDB needs more memory for these rows than most do"
+                raise RepeatableError(brief, brief=brief) from error
+            raise
+
+    def _spare(self, target: Table, first: pa.RecordBatch) -> None:
+        """Keep DuckDB from holding in memory what it has written already, and several row groups of each thread."""
+        if self._before or not self._thrift.wanted or self.rows(_INDEXES, self.parts(target)) not in ([], [(0,)]):
+            # An index has to be in memory.
             return
-        # Beside the transaction, which may be past any statement at the end.
         with closing(self._connection.cursor()) as aside:
             found = dict(aside.execute(_SETTINGS).fetchall())
             least, most = _needed(first, int(found["threads"])) + int(found["used"] or 0), _bytes(found["memory_limit"])
             if least >= most:
-                yield
                 return
             found["memory_limit"] = f"{most}B"
             # In order, threads wait for each other with their rows in memory, which takes twice the time.
-            wanted = {"memory_limit": f"{least}B", "write_buffer_row_group_count": "1", _ORDER: "false"}
-            own = {name: value for name, value in wanted.items() if name in found}
-            if _ORDER in self._settings:
-                del own[_ORDER]
+            own = {"memory_limit": f"{least}B", "write_buffer_row_group_count": "1"}
+            own |= {} if _ORDER in self._settings else {_ORDER: "false"}
+            own = {name: value for name, value in own.items() if name in found}
+            self._before = {name: found[name] for name in own}
             with suppress(duckdb.Error):
                 _set(aside, own)
-            try:
-                yield
-            except MaterializeError as error:
-                if isinstance(error.__cause__, duckdb.OutOfMemoryException):
-                    self._thrift.wanted = False
-                    brief = "DuckDB needs more memory for these rows than most do"
-                    raise RepeatableError(brief, brief=brief) from error
-                raise
-            finally:
-                _set(aside, {name: found[name] for name in own})
 
 
 _SETTINGS = f"""
@@ -138,6 +156,6 @@ def _bytes(size: str) -> int:
     return int((float(match[1]) + 0.05) * _UNITS.get(match[2], 0)) if match else 0
 
 
-def _set(connection: Any, settings: dict[str, str]) -> None:
+def _set(connection: Any, settings: Mapping[str, str]) -> None:
     for name, value in settings.items():
         connection.execute(f"SET GLOBAL {name} = '{value}'")

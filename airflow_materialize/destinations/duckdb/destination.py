@@ -80,12 +80,12 @@ class DuckDBSession(DuckDBBulk):
         self._catalog, self._schema = self.rows("SELECT current_database(), current_schema()")[0]
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:  # noqa: D102
-        with translated():
+        with self._translated():
             rows = self._connection.execute(sql, list(parameters)).fetchall()
         return rows[0][0] if rows and isinstance(rows[0][0], int) else 0
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:  # noqa: D102
-        with translated():
+        with self._translated():
             relation = self._connection.sql(sql, params=list(parameters))
             if relation is None:
                 return []
