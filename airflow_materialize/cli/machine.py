@@ -58,7 +58,9 @@ def _line(environment: CachedEnvironment) -> str:
     state = "in use" if environment.in_use else "unused"
     size = f"{environment.size / 1e6:.1f} MB"
     used = f"{environment.last_used.astimezone():%Y-%m-%d %H:%M}"
-    return f"{environment.python:<8}{environment.packages:>5} packages{size:>12}  {used}  {state}  {environment.path}"
+    unit = "package" if environment.packages == 1 else "packages"
+    counted = f"{environment.packages:>5} {unit:<8}"
+    return f"{environment.python:<8}{counted}{size:>12}  {used}  {state}  {environment.path}"
 
 
 def _prune(max_size: str | None, settings: Settings) -> int:

@@ -110,11 +110,11 @@ def run_child(  # noqa: PLR0913  # what the asset is, what it gets and what it m
                 limits=limits,
                 child=child,
             )
-        if broker:
-            spec = {**spec, "queries": broker.told}
-            broker.begin()
         try:
             with contained, TimeLimit(child, timeout) as limit:
+                if broker:
+                    spec = {**spec, "queries": broker.told}
+                    broker.begin()
                 end = _attend(contained, ours, spec, conversation)
         except BaseException:
             # Airflow's timeout and Ctrl-C arrive as exceptions.

@@ -84,7 +84,7 @@ def test_list_shows_what_was_built_and_prune_removes_it(cli, tmp_path):
     place = cli("build", "shop", folder=own).stdout.partition("  ")[0]
     [line] = cli("list", folder=own).stdout.splitlines()
     assert line.startswith(Path(place).name.rpartition("-")[0])
-    assert " packages " in line
+    assert " 1 package " in line
     assert line.endswith(f"  unused  {place}")
     assert cli("prune", folder=own).stdout == "pruned no environments, 0.0 MB\n"
     done = cli("prune", "--max-size", "1KB", folder=own)
