@@ -49,7 +49,13 @@ def apply_schema(session: Session, table: Table, plan: SchemaPlan) -> Table:
     for name, (_, kind) in diff.changed.items():
         session.change_type(table, name, kind)
     for name in diff.dropped:
-        session.drop_column(table, name)
+        try:
+            session.drop_column(table, name)
+        except StatementError as error:
+            raise MaterializeError(
+                f"Column {name!r} of {table} is not in the result, and cannot be dropped: {error.message}",
+                hint="drop what depends on it first, or return the column, or take another on_schema_change than sync",
+            ) from error
     return table
 
 

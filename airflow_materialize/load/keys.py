@@ -92,6 +92,20 @@ def find_keys(session: Session, plan: RunPlan, schema: SchemaPlan) -> Keys:
     return Keys()
 
 
+def check_history(session: Session, table: Table, plan: RunPlan, keys: Keys) -> None:
+    """See that a table can have several versions of a key.
+
+    Raises:
+        MaterializeError: A unique index allows one.
+    """
+    if STRATEGIES[plan.strategy].history and session.has_unique_index(table, keys.primary):
+        listed = ", ".join(keys.primary)
+        raise MaterializeError(
+            f"{plan.strategy} keeps several versions of a row in {table}, and a unique index on {listed} allows one",
+            hint="drop that primary key or index",
+        )
+
+
 def _bounds(session: Session, plan: RunPlan, name: str, schema: SchemaPlan) -> tuple[Any, Any]:
     if plan.interval is None:
         raise MaterializeError("delete_by: interval needs an interval, and this DAG run has none", hint="give it dates")

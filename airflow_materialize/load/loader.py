@@ -17,7 +17,7 @@ from airflow_materialize.load.comments import comment_on
 from airflow_materialize.load.creation import apply_schema, create_staging
 from airflow_materialize.load.direct import load_directly, needs_no_staging
 from airflow_materialize.load.hooks import read_hooks, run_hooks
-from airflow_materialize.load.keys import check_bounds, check_keys, find_keys
+from airflow_materialize.load.keys import check_bounds, check_history, check_keys, find_keys
 from airflow_materialize.load.ledger import TABLE as LEDGER_TABLE
 from airflow_materialize.load.ledger import Attempt, Entry, Ledger, new_entry
 from airflow_materialize.load.no_data import load_nothing
@@ -219,6 +219,8 @@ class _Load:
         session, plan = self.session, self.plan
         keys, columns = find_keys(session, plan, schema), schema.columns
         check_gaps(self.source, columns)
+        if not schema.diff.created:
+            check_history(session, self.table, plan, keys)
         if needs_no_staging(session, plan, schema, keys):
             return load_directly(session, self.table, self.source, plan, schema, keys)
         if keys.last:

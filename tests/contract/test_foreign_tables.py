@@ -90,3 +90,37 @@ def test_strategies_take_turns_on_one_table(warehouse):
     load(warehouse, "truncate+insert", rows)
     load(warehouse, "create+replace", {"v": ["x"], "id": [1]})
     assert warehouse.rows(columns="id, v") == [(1, "x")]
+
+
+def test_sync_leaves_what_the_table_computes(warehouse):
+    if warehouse.kind == "duckdb":
+        pytest.skip("DuckDB alters no table with a computed column")
+    made(warehouse, f"id BIGINT, v BIGINT, twice BIGINT GENERATED ALWAYS AS (id * 2) {COMPUTED[warehouse.kind]}")
+    report = warehouse.load({"id": [4]}, "append", on_schema_change="sync")
+    assert (report.schema_changes, warehouse.rows(columns="id, twice")) == (["column v dropped"], [(4, 8)])
+
+
+def test_a_table_that_allows_one_row_of_a_key_keeps_no_history(warehouse):
+    made(warehouse, "id BIGINT PRIMARY KEY, v BIGINT")
+    with pytest.raises(MaterializeError) as caught:
+        warehouse.load({"id": [1], "v": [2]}, "scd2_by_column", columns=[KEY])
+    assert str(caught.value) == (
+        "scd2_by_column keeps several versions of a row in raw.orders, and a unique index on id allows one\n"
+        "Hint: drop that primary key or index\n"
+        "Nothing was changed in raw.orders."
+    )
+
+
+def test_a_column_that_sync_cannot_drop_is_named_with_a_way_out(make_warehouse):
+    for kind, reason in (("duckdb", "an index depends on it"), ("sqlite", "error in index by_v")):
+        warehouse = make_warehouse(kind)
+        made(warehouse, "id BIGINT, v BIGINT", "CREATE INDEX by_v ON {i} (v)")
+        with pytest.raises(MaterializeError) as caught:
+            warehouse.load({"id": [1]}, "append", on_schema_change="sync")
+        first, *rest = str(caught.value).splitlines()
+        assert first.startswith("Column 'v' of raw.orders is not in the result, and cannot be dropped: ")
+        assert reason in first
+        assert rest == [
+            "Hint: drop what depends on it first, or return the column, or take another on_schema_change than sync",
+            "Nothing was changed in raw.orders.",
+        ]

@@ -126,7 +126,7 @@ def test_a_column_of_texts_gets_room_for_a_longer_one(warehouse, strategy):
 
 
 @pytest.mark.parametrize("strategy", ["append", "merge", "create+replace", "truncate+insert"])
-@pytest.mark.parametrize("kind", ["postgres", "sqlite"])
+@pytest.mark.parametrize("kind", ["postgres", "sqlite", "mysql"])
 def test_a_column_that_the_database_computes_is_none_of_the_result(make_warehouse, kind, strategy):
     warehouse = make_warehouse(kind)
     if warehouse.destination.capabilities.schemas:

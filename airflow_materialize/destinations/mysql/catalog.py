@@ -93,12 +93,15 @@ class MySQLCatalog(MySQLSpelling):
         described = self.described(table)
         if described is None:
             return None
-        kinds = {row[0]: mysql_types.spelled(row[1]) for row in described}
+        kinds = {row[0]: mysql_types.spelled(row[1]) for row in described if not _is_computed(row)}
         # MariaDB's JSON is a text with a constraint.
         if any(row[1] == "longtext" and row[2] == "utf8mb4_bin" for row in described):
             statement = self.rows(f"SHOW CREATE TABLE {self.name_of(table)}")[0][1]
             kinds |= {name.replace("``", "`"): "JSON" for name in _JSON.findall(statement)}
         return {name: kind for name, kind in kinds.items() if not self.is_going(table, name)}
+
+    def computed(self, table: Table) -> set[str]:
+        return {row[0] for row in self.described(table) or () if _is_computed(row)}
 
     def required(self, table: Table) -> set[str]:
         return {
@@ -180,3 +183,8 @@ class MySQLCatalog(MySQLSpelling):
 
     def value(self, value: Any) -> Any:
         return bound(value)
+
+
+def _is_computed(row: tuple[Any, ...]) -> bool:
+    """Whether the server fills a column by itself. A default that is an expression is DEFAULT_GENERATED."""
+    return re.search("(?i)(virtual|stored|persistent) generated", row[6]) is not None
