@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -60,3 +66,31 @@ def test_clean_removes_the_table_that_a_killed_replacement_left_in_mysql(make_wa
     [said] = clean(warehouse.destination, [warehouse.plan().asset])
     assert "orders__new_0a1b, which a load that died had left, is removed" in said
     assert tables(warehouse) == {"orders", "orders__new_mine", "_materialize_loads"}
+
+
+SPILLED = """
+import duckdb, os, signal, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("SET memory_limit = '60MB'")
+connection.execute("CREATE TEMP TABLE s AS SELECT i, repeat(md5(i::VARCHAR), 3) FROM range(1000000) r(i)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_duckdb_has_spilled_to_the_disk_goes_with_the_next_load_after_a_kill(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    warehouse.load({"id": [1]})
+    file = urlsplit(warehouse.url).path
+    killed = subprocess.run([sys.executable, "-c", SPILLED, file], check=False)
+    beside = Path(f"{file}.tmp")
+    assert (killed.returncode, [*beside.glob("*.tmp")] != []) == (-signal.SIGKILL, True)
+    # What this process has there, and what is not DuckDB's, stays.
+    kept = {f"duckdb_temp_{os.getpid()}_0_owner", "mine"}
+    for name in kept:
+        (beside / name).touch()
+    warehouse.load({"id": [2]}, "append")
+    assert {path.name for path in beside.iterdir()} == kept
+    for name in kept:
+        (beside / name).unlink()
+    warehouse.load({"id": [3]}, "append")
+    assert not beside.exists()

@@ -19,6 +19,7 @@ from airflow_materialize.destinations.base import STAGING, Destination, Progress
 from airflow_materialize.destinations.duckdb.bulk import DuckDBBulk, Thrift
 from airflow_materialize.destinations.duckdb.errors import translated
 from airflow_materialize.destinations.duckdb.reading import DuckDBReader
+from airflow_materialize.destinations.duckdb.spilled import sweep
 from airflow_materialize.destinations.spelling import moment_in_utc
 from airflow_materialize.destinations.waiting import queue, wait_for
 from airflow_materialize.errors import MaterializeError
@@ -229,6 +230,8 @@ class DuckDB(Destination):
 
         with queue(path, shared=read_only, purpose=purpose, limit=QUEUE_SECONDS, progress=progress):
             connection = _opened(open_file, path, progress)
+            if not read_only:
+                sweep(path)
             try:
                 extra = self.connection.extra
                 yield DuckDBSession(connection, {**extra, **(extra.get("settings") or {})}, self._thrift)
