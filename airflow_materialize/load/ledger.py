@@ -119,7 +119,10 @@ class Ledger:
             columns = self._session.columns(self._place)
         if columns is None:
             types = {name: self._session.column_type(kind) for name, kind in _COLUMNS.items()}
-            types["load_key"] = f"{self._session.key_type(pa.string())} PRIMARY KEY"
+            key, last = self._session.key_type(pa.string()), next(reversed(types))
+            types |= {"load_key": f"{key} PRIMARY KEY", "target": f"{key} NOT NULL"}
+            # After years it has a million rows, and each load asks for those of its table. The two are unique as it is.
+            types[last] += f", UNIQUE ({self._listed(['target', 'load_key'])})"
             self._session.create_table(self._place, types)
             return
         missing = sorted(_COLUMNS.keys() - columns.keys())

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_materialize.destinations.discretion import RepeatableError
 from airflow_materialize.errors import MaterializeError, TransientError
-from airflow_materialize.load.ledger import Attempt, last_load
+from airflow_materialize.load.ledger import TABLE, Attempt, last_load
 from airflow_materialize.load.loader import already_loaded
 
 EARLIER = Attempt("01920000-0000-7000-8000-000000000001", 1)
@@ -192,6 +192,14 @@ def test_the_ledger_row_says_what_was_loaded(warehouse, between, first_attempt):
     )
     assert row[10:16] == (file.id, file.sha256, 2, 0, 0, 2)
     assert [text[:19] for text in row[16:]] == ["2026-04-01 00:00:00", "2026-04-02 00:00:00"]
+
+
+def test_the_loads_of_a_table_are_found_by_an_index_of_the_ledger(warehouse):
+    warehouse.load({"id": [1]})
+    ledger = replace(warehouse.table("raw.orders"), name=TABLE)
+    with warehouse.destination.session(read_only=True) as session:
+        assert session.has_unique_index(ledger, ["target", "load_key"])
+        assert session.has_unique_index(ledger, ["load_key"])
 
 
 def test_a_ledger_that_is_not_ours_is_refused(warehouse):
