@@ -34,6 +34,8 @@ _OF_AIRFLOW = (
     "airflow.cfg", "airflow.db", "webserver_config.py", "logs", "simple_auth_manager_passwords.json.generated",
 )  # fmt: skip
 
+_OWN_COMPILED = "pycache-of-assets"
+
 
 @dataclass(frozen=True)
 class Isolation:
@@ -70,9 +72,13 @@ class Isolation:
         if self.settings.isolation == "process":
             return environment
         key = hashlib.sha256(f"{self.root}\n{asset.name}".encode()).hexdigest()[:16]
-        own = environment.path / "pycache-of-assets" / key
+        own = environment.path / _OWN_COMPILED / key
         if not own.exists():
-            share(environment.compiled, own)
+            try:
+                share(environment.compiled, own)
+            except OSError:
+                # An image that nobody can write to: what is compiled in it is read, and nothing is added.
+                return environment
         return replace(environment, compiled=own)
 
     def to_run(self, environment: Environment, scratch: Path, output: Path, asset: Asset) -> View:
@@ -91,7 +97,8 @@ class Isolation:
         prefix = environment.python.resolve().parent.parent
         view = self._apart(network=network).showing(self.root, environment.path, prefix)
         tmp = Path("/tmp")  # noqa: S108  # it is a private one
-        return view.writing(output, scratch, environment.compiled, at={tmp: scratch / "tmp"})
+        own = [environment.compiled] if environment.compiled.parent.name == _OWN_COMPILED else []
+        return view.writing(output, scratch, *own, at={tmp: scratch / "tmp"})
 
     def to_examine(self, *packages: Path) -> View:
         """Return the view of the process that examines a result: folders of packages, and no network."""
