@@ -25,14 +25,17 @@ class Statement:
         sql: With `?` for each parameter.
         parameters: Values to bind.
         counts: What the rows that it touches are to the report: `replaced` ones are deleted to be inserted again. A
-            statement that counts as `merged` is a query of one row: how many it updated, and how many it inserted.
+            statement that counts as `merged` is a query of one row: how many it updated, and how many it inserted;
+            `merged past triggers`, which may have swallowed some.
             One that counts as `upserted` does both, and touches each new row and those that it changes; the latter
             twice where it counts as `upserted twice`.
     """
 
     sql: str
     parameters: tuple[Any, ...] = ()
-    counts: Literal["", "deleted", "updated", "replaced", "inserted", "merged", "upserted", "upserted twice"] = ""
+    counts: Literal[
+        "", "deleted", "updated", "replaced", "inserted", "merged", "merged past triggers", "upserted", "upserted twice"
+    ] = ""
 
 
 @dataclass(frozen=True)

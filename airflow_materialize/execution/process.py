@@ -26,7 +26,11 @@ from airflow_materialize.sdk.wire import Message, WireError, receive, send
 # How long a child may take to finish a message that it began.
 _MESSAGE_SECONDS = 60.0
 
-START = "import sys; from airflow_materialize.child.main import main; sys.exit(main(int(sys.argv[1])))"
+START = """\
+import sys, airflow_materialize.child.library
+from airflow_materialize.child.main import main
+sys.exit(main(int(sys.argv[1])))
+"""
 """What the child's interpreter runs, the number of its socket behind it. `-m` would import more before it."""
 
 _LEFT = "processes that the asset left running were ended: {}"

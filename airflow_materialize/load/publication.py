@@ -158,9 +158,11 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
     if publication.keys and not history and not counts_itself:
         [(matched,)] = session.rows(matched_rows(session, publication))
     for statement in statements:
-        if statement.counts == "merged":
+        if statement.counts.startswith("merged"):
             [(updated, inserted)] = session.rows(statement.sql, statement.parameters)
-            return _merged(publication, rows, updated, inserted)
+            fits = counts_itself or inserted == rows - matched
+            _check(fits and updated + inserted <= rows, publication, f"{updated} and {inserted} rows came of {rows}")
+            return Counts(updated=updated, inserted=inserted)
         counted[statement.counts] += session.execute(statement.sql, statement.parameters)
     if history:
         [(current,)] = session.rows(current_rows(session, publication))
@@ -193,11 +195,6 @@ def check_arrival(publication: Publication, inserted: int, rows: int) -> None:
         MaterializeError: The counts do not add up. Rolled back, nothing has changed.
     """
     _check(inserted == rows, publication, f"{inserted} of {rows} rows were inserted")
-
-
-def _merged(publication: Publication, rows: int, updated: int, inserted: int) -> Counts:
-    _check(updated + inserted <= rows, publication, f"{updated} and {inserted} rows came of {rows}")
-    return Counts(updated=updated, inserted=inserted)
 
 
 def _check(right: bool, publication: Publication, found: str) -> None:  # noqa: FBT001

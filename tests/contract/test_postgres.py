@@ -459,3 +459,21 @@ def test_an_upsert_takes_any_names(warehouse, sql):
     report = warehouse.load(data | {"%s": [7]}, "merge", columns=keys)
     assert (report.rows_updated, report.rows_inserted) == (1, 0)
     assert warehouse.rows() == [(0, 1, 7, 3, 4, 5, 6)]
+
+
+def test_a_trigger_that_swallows_rows_of_a_merge_is_noticed(make_warehouse):
+    warehouse = make_warehouse("postgres")
+    keys = [{"name": "id", "primary_key": True}]
+    warehouse.load({"id": [1], "v": ["a"]})
+    warehouse.run(
+        "CREATE UNIQUE INDEX one_of_each ON {t} (id)",
+        "CREATE FUNCTION raw.swallow() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN IF NEW.id = 2 THEN RETURN NULL; END IF; RETURN NEW; END'",
+    )
+    counted = warehouse.load({"id": [1, 2, 3], "v": ["b", "x", "c"]}, "merge", columns=keys)
+    assert (counted.rows_updated, counted.rows_inserted) == (1, 2)
+    warehouse.run("DELETE FROM {t} WHERE id > 1")
+    warehouse.run("CREATE TRIGGER swallow BEFORE INSERT ON {t} FOR EACH ROW EXECUTE FUNCTION raw.swallow()")
+    with pytest.raises(MaterializeError, match="do not add up: 1 and 1 rows came of 3"):
+        warehouse.load({"id": [1, 2, 3], "v": ["d", "y", "e"]}, "merge", run="again", columns=keys)
+    assert warehouse.rows() == [(1, "b")]

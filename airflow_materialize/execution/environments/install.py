@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import run_contained
 from airflow_materialize.execution.environments.blame import requirement_failure
-from airflow_materialize.execution.environments.compiled import link_standard_library
 from airflow_materialize.execution.environments.installation import Installation
 from airflow_materialize.execution.environments.local_copies import with_copies
 from airflow_materialize.execution.environments.lock_text import entries_of, name_of, with_credentials
@@ -23,7 +21,7 @@ from airflow_materialize.sdk.bruin_query import adopt, ours as __getattr__
 
 query, get_connection = adopt(query, get_connection)
 """
-_SMOKE_TEST = "import pyarrow; import airflow_materialize.child.main"
+_SMOKE_TEST = "import airflow_materialize.child.library; import pyarrow; import airflow_materialize.child.main"
 
 
 def install(venv: Path, lock: str, installation: Installation, held: int, compiled: Path) -> list[str]:
@@ -48,11 +46,7 @@ def install(venv: Path, lock: str, installation: Installation, held: int, compil
     made = installation.uv("venv", venv, "--relocatable", "--no-project", *python, held=held)
     if made.returncode:
         raise MaterializeError(f"uv cannot make a virtual environment: {reason(made)}")
-    # Beside the copying of packages: it takes a tenth of a second.
-    with ThreadPoolExecutor(1) as beside:
-        linked = beside.submit(link_standard_library, venv, compiled)
-        _install_lock(venv, lock, installation, held)
-    linked.result()
+    _install_lock(venv, lock, installation, held)
     site_packages = next(venv.glob("lib/python3*/site-packages"))
     files = _add_runtime(site_packages)
     _try(venv, compiled, installation, held)
