@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 import threading
 
 import pyarrow as pa
@@ -524,3 +525,19 @@ def test_a_connection_that_cannot_be_opened_is_named_with_the_reason(warehouse, 
         raise AssertionError
     assert f"Connection 'shop' {words}" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_rows_on_their_way_leave_nothing_in_the_folder_for_temporary_files(make_warehouse, monkeypatch, tmp_path):
+    warehouse = make_warehouse("mysql")
+    warehouse.load({"id": [1]})
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
+    (tmp_path / "t").mkdir()
+    seen = []
+
+    def batches():
+        seen.append(sorted((tmp_path / "t").iterdir()))
+        yield pa.record_batch({"id": [2]})
+
+    with warehouse.destination.session() as session, session.transaction():
+        assert session.bulk(warehouse.table("raw.orders"), pa.schema([("id", pa.int64())]), batches()) == 1
+    assert (seen, sorted((tmp_path / "t").iterdir())) == ([[]], [])

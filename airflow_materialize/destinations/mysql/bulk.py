@@ -8,7 +8,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -189,15 +189,21 @@ class _Feeder:
         """Wait until the thread is done, whether or not anybody has read what it writes."""
         while self._thread.is_alive():
             # A writer waits for a reader. This one comes and goes: the writer finds a broken pipe at its next byte.
-            os.close(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK))
+            # Once the server's has come, there is no path any more, and the writer finds out by itself.
+            with suppress(FileNotFoundError):
+                os.close(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK))
             self._thread.join(_PAUSE)
 
     def _run(self) -> None:
         options = pa.csv.WriteOptions(include_header=False, null_string="NULL")
         try:
-            with self._path.open("wb") as pipe, pa.csv.CSVWriter(pipe, self._schema, write_options=options) as writer:
-                for batch in self._batches:
-                    writer.write_batch(batch)
+            with self._path.open("wb") as pipe:
+                # Both ends are open. A process that is killed from now on leaves nothing.
+                self._path.unlink()
+                self._path.parent.rmdir()
+                with pa.csv.CSVWriter(pipe, self._schema, write_options=options) as writer:
+                    for batch in self._batches:
+                        writer.write_batch(batch)
         except BaseException as error:  # noqa: BLE001  # the thread that waits for this one raises it
             # Where nobody reads, the server refused the statement, and says why.
             if getattr(error, "errno", None) != errno.EPIPE:
