@@ -1,7 +1,7 @@
 """Lets Python find what is compiled of its standard library, which `pycache_prefix` hides. Imported before all else.
 
-An asset's compiled files have a folder of their own. To compile the library there once more takes a third of a first
-import of pandas.
+An asset's compiled files have a folder of their own. To compile the library there once more takes a third of the time
+in which pyarrow is imported first.
 """
 
 from __future__ import annotations

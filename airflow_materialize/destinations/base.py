@@ -91,8 +91,13 @@ class Session(Tables):
     def columns(self, table: Table) -> dict[str, str] | None:
         """Return the table's columns with their types in its order, or None where there is no such table."""
 
-    def count(self, table: Table, most: int) -> int:
-        """Return the number of rows of a table, and `most` + 1 where there are more than `most`."""
+    def count(self, table: Table) -> int:
+        """Return the number of rows of a table."""
+        [(count,)] = self.rows(f"SELECT count(*) FROM {self.name_of(table)}")  # noqa: S608  # a name is quoted
+        return int(count)
+
+    def count_to(self, table: Table, most: int) -> int:
+        """Return the number of rows of a table, or `most` + 1 where they are more and counting means to read them."""
         some = f"SELECT 1 AS one FROM {self.name_of(table)} LIMIT {most + 1}"  # noqa: S608  # a name is quoted
         [(count,)] = self.rows(f"SELECT count(*) FROM ({some}) AS counted")  # noqa: S608  # as above
         return int(count)

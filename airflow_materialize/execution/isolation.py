@@ -17,7 +17,7 @@ import uv
 from airflow_materialize.definition.model.asset import Asset
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.execution.containment import Child, run_contained
-from airflow_materialize.execution.environments.compiled import share
+from airflow_materialize.execution.environments.compiled import COMPILED, share
 from airflow_materialize.execution.environments.environment import Environment
 from airflow_materialize.execution.environments.uv import uv_environment
 from airflow_materialize.execution.view import EVERYTHING, View, view_apart
@@ -33,8 +33,6 @@ _CREDENTIALS = (
 _OF_AIRFLOW = (
     "airflow.cfg", "airflow.db", "webserver_config.py", "logs", "simple_auth_manager_passwords.json.generated",
 )  # fmt: skip
-
-_OWN_COMPILED = "pycache-of-assets"
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Isolation:
         if self.settings.isolation == "process":
             return environment
         key = hashlib.sha256(f"{self.root}\n{asset.name}".encode()).hexdigest()[:16]
-        own = environment.path / _OWN_COMPILED / key
+        own = environment.path / "pycache-of-assets" / key
         if not own.exists():
             try:
                 share(environment.compiled, own)
@@ -97,7 +95,7 @@ class Isolation:
         prefix = environment.python.resolve().parent.parent
         view = self._apart(network=network).showing(self.root, environment.path, prefix)
         tmp = Path("/tmp")  # noqa: S108  # it is a private one
-        own = [environment.compiled] if environment.compiled.parent.name == _OWN_COMPILED else []
+        own = [environment.compiled] if environment.compiled != environment.path / COMPILED else []
         return view.writing(output, scratch, *own, at={tmp: scratch / "tmp"})
 
     def to_examine(self, *packages: Path) -> View:

@@ -25,7 +25,6 @@ from airflow_materialize.load.publication import Counts, check_reach, plan_publi
 from airflow_materialize.load.repeat import (
     BeforeCommit,
     already_loaded,
-    count_rows,
     report_of,
     settle,
     total_of,
@@ -162,7 +161,8 @@ class _Load:
         )
 
     def _total(self, counts: Counts) -> int | None:
-        wrote_all = self.plan.strategy in {"create+replace", "truncate+insert"} and not self.plan.hooks_post
+        strategy = STRATEGIES[self.plan.strategy]
+        wrote_all = strategy.whole and not strategy.history and not self.plan.hooks_post
         return counts.inserted if wrote_all else total_of(self.session, self.table)
 
     def _decided(self, ledger: Ledger) -> LoadReport | None:
@@ -209,7 +209,7 @@ class _Load:
             return
         if options.strategy == "create+replace" or options.allow_empty:
             return
-        if rows := count_rows(self.session, self.table):
+        if rows := self.session.count(self.table):
             raise MaterializeError(
                 f"The full refresh has an empty result, and {self.table} has {rows} rows",
                 hint="materialization.allow_empty: true lets a full refresh empty the table",
@@ -227,7 +227,7 @@ class _Load:
             columns = (*columns, numbered(columns, session.column_type(ROW_NUMBER)))
         staging = create_staging(session, self.table, columns, keys.primary)
         session.bulk(staging, staged_schema(columns), staged_batches(self.source, columns, plan.load_key))
-        staged = count_rows(session, staging)
+        staged = session.count(staging)
         if staged != self.source.rows:
             raise MaterializeError(f"{staged} rows were staged, and the file says {self.source.rows}")
         doubled = session.keep_last(staging, keys.primary, columns[-1].name) if keys.last else 0

@@ -1,6 +1,6 @@
 """Loads that were done before: what the ledger says about a repeated attempt, or one that never heard of its commit."""
 
-# ruff: noqa: S608  # Names are quoted by the session, and values are bound.
+# Names are quoted by the session, and values are bound.
 
 from __future__ import annotations
 
@@ -103,14 +103,8 @@ def report_of(session: Session, table: Table, entry: Entry) -> LoadReport:
 
 def total_of(session: Session, table: Table) -> int | None:
     """Return the number of rows in a table; None where they are too many to be counted beside a load."""
-    count = session.count(table, MOST_COUNTED)
+    count = session.count_to(table, MOST_COUNTED)
     return None if count == MOST_COUNTED + 1 else count
-
-
-def count_rows(session: Session, table: Table) -> int:
-    """Return the number of rows in a table."""
-    [(count,)] = session.rows(f"SELECT count(*) FROM {session.name_of(table)}")
-    return int(count)
 
 
 @contextmanager

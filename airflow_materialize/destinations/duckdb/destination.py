@@ -114,10 +114,9 @@ class DuckDBSession(DuckDBBulk):
             return ""
         return "view" if found[0][0] == "VIEW" else "table"
 
-    def count(self, table: Table, most: int) -> int:  # noqa: ARG002, D102
+    def count_to(self, table: Table, most: int) -> int:  # noqa: ARG002, D102
         # It is known without reading the table.
-        [(count,)] = self.rows(f"SELECT count(*) FROM {self.name_of(table)}")
-        return int(count)
+        return self.count(table)
 
     def columns(self, table: Table) -> dict[str, str] | None:  # noqa: D102
         found = self.rows(

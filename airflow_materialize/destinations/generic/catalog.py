@@ -55,10 +55,9 @@ class GenericCatalog(GenericSpelling):
         self._made: dict[Table, list[str]] = {}
         self._unknown: set[str] = set()
 
-    def count(self, table: Table, most: int) -> int:  # noqa: ARG002, D102
+    def count_to(self, table: Table, most: int) -> int:  # noqa: ARG002, D102
         # Databases have no common word for the first rows.
-        [(count,)] = self.rows(f"SELECT count(*) FROM {self.name_of(table)}")
-        return int(count)
+        return self.count(table)
 
     @abstractmethod
     def described(self, sql: str) -> list[str] | None:
