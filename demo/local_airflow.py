@@ -127,23 +127,26 @@ class LocalAirflow:
     def backfill(self, dag_id: str, first: str, last: str, *, max_active_runs: int, conf: str = "{}") -> None:
         """Run `airflow backfill create` for the days `first` to `last`, each run with the JSON `conf`.
 
-        SQLite takes one writer at a time, and a run that cannot be written is not tried again. So the scheduler stands
-        still for the two seconds of the command; where it was stopped amid a write of its own, all is tried again.
+        SQLite takes one writer at a time, and a run that cannot be written is not tried again. So all else stands still
+        for the seconds of the command; where something was stopped amid a write of its own, all is tried again.
         """
         command = ("backfill", "create", "--dag-id", dag_id, "--from-date", first, "--to-date", last)
-        scheduler = self.processes["scheduler"].pid
-        for attempt in (1, 2, 3):
-            os.kill(scheduler, signal.SIGSTOP)
+        for attempt in range(1, _ATTEMPTS + 1):
+            self._signal(signal.SIGSTOP)
             try:
                 self.cli(*command, "--max-active-runs", str(max_active_runs), "--dag-run-conf", conf)
             except RuntimeError as error:
-                if "database is locked" not in str(error) or attempt == 3:
+                if "database is locked" not in str(error) or attempt == _ATTEMPTS:
                     raise
             else:
                 return
             finally:
-                os.kill(scheduler, signal.SIGCONT)
-            time.sleep(1)
+                self._signal(signal.SIGCONT)
+            time.sleep(attempt)
+
+    def _signal(self, number: int) -> None:
+        for process in self.processes.values():
+            os.kill(process.pid, number)
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """Call the REST API, as `api("GET", "dags/calendar")`, and return the decoded answer."""
