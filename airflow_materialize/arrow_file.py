@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 from pyarrow import types
@@ -17,6 +19,7 @@ MAX_TYPE_DEPTH = 32
 """Types nested deeper are refused before anything walks through their values."""
 
 _PIECE_BYTES = 4 * 1024 * 1024
+_READ_BYTES = 256 * 1024
 _SCALARS = (
     types.is_null,
     types.is_boolean,
@@ -65,22 +68,22 @@ def examine(descriptor: int) -> Examined:
         ArrowFileError: The file is not a complete Arrow file of the types that a result may have.
     """
     mapped = _mapped(descriptor)
-    with memoryview(mapped) as view, ThreadPoolExecutor(1) as validator:
+    pieces, summed = _pieces(descriptor, len(mapped)), list[bytes]()
+    with ThreadPoolExecutor(1) as validator:
         try:
             reader = pa.ipc.open_file(pa.py_buffer(mapped))
             _check_schema(reader.schema)
             batches, rows = reader.num_record_batches, 0
-            pieces, summed = _pieces(view), list[bytes]()
             for index in range(batches):
                 valid = validator.submit(_validated_rows, reader, index)
                 # About the part of the file that is validated meanwhile: what is too large for memory is read once.
                 end = len(pieces) * (index + 1) // batches
-                summed += map(_digest, pieces[len(summed) : end])
+                summed += (piece.digest() for piece in pieces[len(summed) : end])
                 rows += valid.result()
-            summed += map(_digest, pieces[len(summed) :])
+            summed += (piece.digest() for piece in pieces[len(summed) :])
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             raise ArrowFileError(f"it is no valid Arrow file ({error})") from error
-        return Examined(len(view), _digest(b"".join(summed)).hex(), rows, batches, fingerprint(reader.schema))
+        return Examined(len(mapped), _sum_of(summed), rows, batches, fingerprint(reader.schema))
 
 
 def open_summed(descriptor: int, sha256: str) -> OpenFile:
@@ -94,8 +97,8 @@ def open_summed(descriptor: int, sha256: str) -> OpenFile:
         ArrowFileError: They are others.
     """
     mapped = _mapped(descriptor)
-    with memoryview(mapped) as view, ThreadPoolExecutor() as threads:
-        found = _digest(b"".join(threads.map(_digest, _pieces(view)))).hex()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        found = _sum_of(threads.map(_Piece.digest, _pieces(descriptor, len(mapped))))
     if found != sha256:
         raise ArrowFileError(f"its checksum is {found}, and {sha256} was written")
     try:
@@ -120,13 +123,29 @@ def _mapped(descriptor: int) -> mmap.mmap:
     return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
 
 
-def _pieces(view: memoryview) -> list[memoryview]:
-    """Return a file in pieces. Its checksum is the digest of their digests, so that all cores sum it at once."""
-    return [view[start : start + _PIECE_BYTES] for start in range(0, len(view), _PIECE_BYTES)]
+class _Piece(NamedTuple):
+    """A part of a file. The file's sum is the digest of its parts' digests, so that all cores sum it at once."""
+
+    descriptor: int
+    start: int
+    end: int
+
+    def digest(self) -> bytes:
+        # Read, not mapped: what fits into a core's own memory is summed a fifth quicker.
+        found, buffer, place = hashlib.sha256(), memoryview(bytearray(_READ_BYTES)), self.start
+        while place < self.end and (size := os.preadv(self.descriptor, [buffer[: self.end - place]], place)):
+            found.update(buffer[:size])
+            place += size
+        return found.digest()
 
 
-def _digest(data: bytes | memoryview) -> bytes:
-    return hashlib.sha256(data).digest()
+def _pieces(descriptor: int, size: int) -> list[_Piece]:
+    starts = range(0, size, _PIECE_BYTES)
+    return [_Piece(descriptor, start, min(start + _PIECE_BYTES, size)) for start in starts]
+
+
+def _sum_of(digests: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 def _validated_rows(reader: pa.ipc.RecordBatchFileReader, index: int) -> int:

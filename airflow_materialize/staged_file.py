@@ -9,8 +9,8 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -112,8 +112,7 @@ def seal(root: Path, plan: RunPlan, attempt: str, examine: Callable[[int], Exami
     )
 
 
-@contextmanager
-def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> Iterator[pa.ipc.RecordBatchFileReader]:
+def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> pa.ipc.RecordBatchFileReader:
     """Open a staged file for its load. The reader's batches lie in the file and are mapped, not copied.
 
     Nothing in the manifest is trusted: place, size, sum, format, rows and schema are compared with the file.
@@ -132,7 +131,7 @@ def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> Iterator[pa.ip
     try:
         descriptor = open_regular(path)
         try:
-            reader = _compared(descriptor, file)
+            return _compared(descriptor, file)
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
@@ -148,7 +147,6 @@ def open_verified(file: StagedFile, root: Path, plan: RunPlan) -> Iterator[pa.ip
             hint="clear the step run to make a new one",
             unchanged=table,
         ) from error
-    yield reader
 
 
 def write_manifest(root: Path, manifest: Manifest, signer: Signer) -> None:

@@ -13,6 +13,10 @@ from airflow_materialize.plan.upstream import Upstream
 from airflow_materialize.report import CheckReport, LoadReport, RunReport, Skip
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    import pyarrow as pa
+
     from airflow_materialize.connections import Connection
     from airflow_materialize.destinations.base import Destination
     from airflow_materialize.execution.containment import Child
@@ -148,30 +152,17 @@ def load_step(
         MaterializeError: The table cannot take the result, or the file is not what the manifest says.
         ChecksFailedError: Nothing was published, as checks fail.
     """
-    from airflow_materialize.checks.asset import AssetChecks, publishes_after_checks
+    from concurrent.futures import ThreadPoolExecutor
+
     from airflow_materialize.destinations.stopping import limited
-    from airflow_materialize.load.loader import already_loaded, load_nothing, load_table
-    from airflow_materialize.load.staging import SealedResult
-    from airflow_materialize.staged_file import discard, open_verified
+    from airflow_materialize.staged_file import open_verified
 
     plan, staged = manifest.plan, workplace.settings.staged_files
-    with limited(f"load of {plan.asset.name}", limit), _naming_the_table(plan):
-        destination = _destination(plan, workplace)
-        checks = AssetChecks(destination, plan, execution_time)
-        ask = checks.before_commit if publishes_after_checks(plan) else None
-        if not manifest.files:
-            return load_nothing(destination, plan, before_commit=ask, progress=log.info)
-        (file,) = manifest.files
-        if not (staged / file.path).exists():
-            # The file of a load that went through is gone, and the ledger knows of it.
-            done = already_loaded(destination, plan, file.path, file.sha256, before_commit=ask)
-            if done:
-                return done
-        with open_verified(file, staged, plan) as reader:
-            result = SealedResult(file, reader)
-            report = load_table(result, destination, plan, attempt, before_commit=ask, progress=log.info)
-        discard(staged, file)
-        return report
+    with ThreadPoolExecutor(1) as aside:
+        # Summed beside all that has to be before it is read: imports, the connection, the lock of the table.
+        verified = [aside.submit(open_verified, file, staged, plan) for file in manifest.files]
+        with limited(f"load of {plan.asset.name}", limit), _naming_the_table(plan):
+            return _load(manifest, verified, workplace, attempt, execution_time, log)
 
 
 def check_step(
@@ -206,6 +197,37 @@ def check_step(
         destination.session(read_only=True, purpose=purpose, progress=log.info) as session,
     ):
         return AssetChecks(destination, plan, execution_time).ask(session, blocking=blocking)
+
+
+def _load(
+    manifest: Manifest,
+    verified: list[Future[pa.ipc.RecordBatchFileReader]],
+    workplace: Workplace,
+    attempt: Attempt,
+    execution_time: datetime,
+    log: logging.Logger,
+) -> LoadReport:
+    from airflow_materialize.checks.asset import AssetChecks, publishes_after_checks
+    from airflow_materialize.load.loader import already_loaded, load_nothing, load_table
+    from airflow_materialize.load.staging import SealedResult
+    from airflow_materialize.staged_file import discard
+
+    plan, staged = manifest.plan, workplace.settings.staged_files
+    destination = _destination(plan, workplace)
+    checks = AssetChecks(destination, plan, execution_time)
+    ask = checks.before_commit if publishes_after_checks(plan) else None
+    if not manifest.files:
+        return load_nothing(destination, plan, before_commit=ask, progress=log.info)
+    (file,), (opened,) = manifest.files, verified
+    if not (staged / file.path).exists():
+        # The file of a load that went through is gone, and the ledger knows of it.
+        done = already_loaded(destination, plan, file.path, file.sha256, before_commit=ask)
+        if done:
+            return done
+    result = SealedResult(file, opened)
+    report = load_table(result, destination, plan, attempt, before_commit=ask, progress=log.info)
+    discard(staged, file)
+    return report
 
 
 def _destination(plan: RunPlan, workplace: Workplace) -> Destination:

@@ -139,7 +139,7 @@ class _Load:
         for sentence in self.session.losses:
             self.say(f"{self.table}: {sentence}")
         run_hooks(self.session, after)
-        if check_place(self.session, self.table) == "":
+        if after and check_place(self.session, self.table) == "":
             raise MaterializeError(f"After hooks.post there is no table {self.table}", hint="a hook keeps the table")
         checks = before_commit(self.session, self.table) if before_commit else None
         if self.plan.strategy in {"delete+insert", "merge"} and (others := ledger.overlapping(self.plan)):

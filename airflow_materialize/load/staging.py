@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -45,15 +46,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class SealedResult:
-    """A staged file that is open and verified, as a source.
+    """A staged file as a source.
 
     Attributes:
         file: What the manifest says of it.
-        reader: Its batches.
+        verified: Its batches, once it is verified: that goes on beside what a load does before it needs them.
     """
 
     file: StagedFile
-    reader: pa.ipc.RecordBatchFileReader
+    verified: Future[pa.ipc.RecordBatchFileReader]
 
     @property
     def id(self) -> str:  # noqa: D102
@@ -61,7 +62,7 @@ class SealedResult:
 
     @property
     def schema(self) -> pa.Schema:  # noqa: D102
-        return self.reader.schema
+        return self.verified.result().schema
 
     @property
     def rows(self) -> int:  # noqa: D102
@@ -72,7 +73,8 @@ class SealedResult:
         return self.file.sha256
 
     def batches(self) -> Iterator[pa.RecordBatch]:  # noqa: D102
-        return (self.reader.get_batch(index) for index in range(self.reader.num_record_batches))
+        reader = self.verified.result()
+        return (reader.get_batch(index) for index in range(reader.num_record_batches))
 
 
 @dataclass(frozen=True)

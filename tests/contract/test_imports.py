@@ -10,6 +10,7 @@ import pytest
 
 LOADS = """
 import json, sys
+from concurrent.futures import Future
 import pyarrow as pa
 from airflow_materialize.connections import resolve
 from airflow_materialize.destinations.base import for_connection
@@ -21,7 +22,9 @@ from airflow_materialize.plan.run_plan import RunPlan
 
 url, path, rows, plans = json.loads(sys.stdin.read())
 destination = for_connection(resolve("warehouse", {"warehouse": url}))
-source = SealedResult(StagedFile(path, 0, "0" * 64, rows, "0" * 64), pa.ipc.open_file(pa.memory_map(path)))
+opened = Future()
+opened.set_result(pa.ipc.open_file(pa.memory_map(path)))
+source = SealedResult(StagedFile(path, 0, "0" * 64, rows, "0" * 64), opened)
 for plan in plans:
     load_table(source, destination, RunPlan.from_json(plan), Attempt("one", 1))
 print(json.dumps([name for name in ("pandas", "polars", "sqlglot") if name in sys.modules]))

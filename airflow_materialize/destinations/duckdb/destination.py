@@ -35,6 +35,17 @@ FOREIGN_SECONDS = 600.0
 """The longest wait for a process that does not know the queue, as a notebook."""
 
 _CONFLICT = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_KIND = """
+SELECT 'table' FROM duckdb_tables()
+WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
+UNION ALL SELECT 'view' FROM duckdb_views()
+WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(view_name) = lower(?)
+"""
+_COLUMNS = """
+SELECT column_name, data_type FROM duckdb_columns()
+WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
+ORDER BY column_index
+"""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _TYPES: dict[pa.DataType, str] = {
@@ -105,25 +116,19 @@ class DuckDBSession(DuckDBBulk):
         return super().name_of(full)
 
     def kind(self, table: Table) -> Literal["table", "view", ""]:  # noqa: D102
-        found = self.rows(
-            "SELECT table_type FROM information_schema.tables WHERE lower(table_catalog) = lower(?)"
-            " AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)",
-            self.parts(table),
-        )
-        if not found:
-            return ""
-        return "view" if found[0][0] == "VIEW" else "table"
+        found = self.rows(_KIND, [*self.parts(table), *self.parts(table)])
+        return found[0][0] if found else ""
 
     def count_to(self, table: Table, most: int) -> int:  # noqa: ARG002, D102
         # It is known without reading the table.
         return self.count(table)
 
     def columns(self, table: Table) -> dict[str, str] | None:  # noqa: D102
-        found = self.rows(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE lower(database_name) = lower(?)"
-            " AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index",
-            self.parts(table),
-        )
+        kind = self.kind(table)
+        if kind == "table":
+            # The catalog's own list of columns would bind each view of the database, and its own thirty, first.
+            return {name: data_type for name, data_type, *_ in self.rows(f"DESCRIBE {self.name_of(table)}")}
+        found = self.rows(_COLUMNS, self.parts(table)) if kind else []
         return dict(found) if found else None
 
     def required(self, table: Table) -> set[str]:  # noqa: D102
