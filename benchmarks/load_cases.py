@@ -28,6 +28,7 @@ columns: [{{name: id, primary_key: true}}]
 
 def load(place: Path, file: Path, strategy: str, url: str) -> Work:
     """One load of a sealed file: opened, summed, validated, locked, staged, published, with its ledger row."""
+    import pyarrow as pa
     from uuid6 import uuid7
 
     from airflow_materialize.arrow_file import examine
@@ -43,7 +44,8 @@ def load(place: Path, file: Path, strategy: str, url: str) -> Work:
     from airflow_materialize.workplace import Workplace
 
     (place / "bench").mkdir(exist_ok=True)
-    key = ", incremental_key: day" if strategy == "delete+insert" else ""
+    day = "day" if "day" in pa.ipc.open_file(pa.memory_map(str(file))).schema.names else "l_shipdate"
+    key = f", incremental_key: {day}" if strategy == "delete+insert" else ""
     header = HEADER.format(name=table_of(url), strategy=strategy, key=key)
     (place / "bench" / "orders.py").write_text(f'"""@bruin\n{header}@bruin"""\n')
     (pipeline,) = parse_project(place)

@@ -19,6 +19,7 @@ from airflow_materialize.destinations import MODULES
 from airflow_materialize.destinations.base import Destination, Table, for_connection
 from airflow_materialize.load.ledger import Attempt
 from airflow_materialize.load.loader import load_nothing, load_table
+from airflow_materialize.load.staging import SealedResult
 from airflow_materialize.plan.interval import Interval
 from airflow_materialize.plan.run_plan import RunPlan
 from airflow_materialize.report import LoadReport
@@ -148,7 +149,7 @@ class Warehouse:
         **changes: Any,
     ) -> LoadReport:
         """Load a result. Each call is a DAG run of its own unless `run` says otherwise."""
-        source = data if isinstance(data, ArrowFile) else self.stage(data)
+        source = data if isinstance(data, ArrowFile | SealedResult) else self.stage(data)
         plan = changes.pop("plan", None) or self.plan(strategy, **{"run": f"run {self.loads}", **changes})
         return load_table(
             source, self.destination, plan, attempt, before_commit=before_commit, progress=self.said.append

@@ -169,13 +169,158 @@ def test_duckdb_has_its_settings_again_after_a_load_that_failed(make_warehouse):
         assert (len(meanwhile), meanwhile == before, session.rows(settings) == before) == (1, False, True)
 
 
-def test_a_table_with_an_index_is_loaded_with_all_the_memory_there_is(make_warehouse):
+INDEXED = """
+import json, os, sys, threading
+from pathlib import Path
+import pyarrow as pa
+from airflow_materialize.connections import resolve
+from airflow_materialize.destinations.base import for_connection
+from airflow_materialize.load.ledger import Attempt
+from airflow_materialize.load.loader import load_table
+from airflow_materialize.plan.run_plan import RunPlan
+
+url, plan, first, count = json.loads(sys.stdin.read())
+step = 65_536
+
+
+class Result:
+    id, sha256, rows = "result.arrow", "0" * 64, count * step
+    schema = pa.schema([(name, pa.int64()) for name in ("id", *"abcdefgh")])
+
+    def batches(self):
+        for number in range(count):
+            ids = pa.array(range(first + number * step, first + number * step + step))
+            # What cannot be compressed.
+            buffers = [pa.py_buffer(os.urandom(8 * step)) for _ in "abcdefgh"]
+            others = [pa.Array.from_buffers(pa.int64(), step, [None, buffer]) for buffer in buffers]
+            yield pa.RecordBatch.from_arrays([ids, *others], schema=self.schema)
+
+
+def held():
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) // 1024
+
+
+destination = for_connection(resolve("warehouse", {"warehouse": url}))
+with destination.session() as session:
+    threads = session.rows("SELECT current_setting('threads')")
+peak, over = [held()], threading.Event()
+
+
+def watch():
+    while not over.wait(0.01):
+        peak.append(held())
+
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+report = load_table(Result(), destination, RunPlan.from_json(plan), Attempt("one", 1))
+over.set()
+watcher.join()
+print(json.dumps([max(peak) - peak[0], report.rows_updated, report.rows_inserted]))
+"""
+
+
+@pytest.mark.parametrize("strategy", ["append", "merge"])
+def test_rows_pass_through_little_memory_into_a_table_with_an_index(make_warehouse, strategy):
     warehouse = make_warehouse("duckdb")
-    limit = "SELECT current_setting('memory_limit')"
-    with warehouse.destination.session() as session, session.transaction():
-        session.execute("CREATE TABLE t (id BIGINT UNIQUE)")
-        before = session.rows(limit)
-        session.lock(Table("t"))
-        staging = session.create_staging({"id": "BIGINT"}, ["id"])
-        session.bulk(staging, pa.schema([("id", pa.int64())]), [pa.record_batch({"id": [1]})])
-        assert session.rows(limit) == before
+    with warehouse.destination.session() as session:
+        session.execute("CREATE SCHEMA raw")
+        others = ", ".join(f"i AS {name}" for name in "abcdefgh")
+        session.execute(f"CREATE TABLE raw.orders AS SELECT i AS id, {others} FROM range(2_000_000) AS n(i)")
+        session.execute("CREATE UNIQUE INDEX one_of_each ON raw.orders (id)")
+    first = 2_000_000 if strategy == "append" else 1_500_000
+    plan = warehouse.plan(strategy, columns=[{"name": "id", "primary_key": True}]).to_json()
+    done = subprocess.run(
+        [sys.executable, "-c", INDEXED],
+        input=json.dumps([warehouse.url, plan, first, 16]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    memory, updated, inserted = json.loads(done.stdout)
+    assert (updated, inserted) == ((0, 1_048_576) if strategy == "append" else (500_000, 548_576))
+    assert memory < 170
+
+
+def test_an_index_has_the_memory_that_it_needs_beside_the_rows(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    with warehouse.destination.session() as session:
+        session.execute("CREATE SCHEMA raw")
+        session.execute("CREATE TABLE raw.orders (id BIGINT UNIQUE)")
+    # In no order at all, so that all of the index is open.
+    ids = [key * 2_654_435_761 % 2**61 for key in range(4_000_000)]
+    report = warehouse.load(warehouse.stage({"id": ids}, batch_rows=65_536), "append")
+    assert report.rows_inserted == 4_000_000
+    assert [said for said in warehouse.said if "memory" in said] == []
+
+
+def test_a_commit_that_needs_more_memory_than_most_gets_it(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    with warehouse.destination.session() as session:
+        session.execute("CREATE SCHEMA raw")
+        session.execute("CREATE TABLE raw.orders (id BIGINT UNIQUE)")
+    limits = []
+
+    def starve(session, _table):
+        limits.extend(session.rows("SELECT current_setting('memory_limit')"))
+        if session._thrift.wanted:
+            # As if this were all that such rows need.
+            [(used,)] = session.rows("SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory()")
+            session._sparing._own = {"memory_limit": f"{used + 300_000}B"}
+            session._sparing._indexed = True
+            session._sparing._follow = lambda: None
+
+    ids = [key * 2_654_435_761 % 2**61 for key in range(500_000)]
+    warehouse.load({"id": ids}, "append", before_commit=starve)
+    assert warehouse.said == [
+        "COMMIT failed: DuckDB needs more memory for these rows than most do; the whole transaction is done again (1 of 8)"
+    ]
+    assert warehouse.rows(columns="count(*)") == [(500_000,)]
+    assert [limit.endswith("GiB") for (limit,) in limits] == [True, True]
+
+
+@pytest.mark.parametrize("options", [{}, {"on_duplicate_key": "last"}])
+def test_a_merge_in_several_parts_is_exact(make_warehouse, options):
+    warehouse = make_warehouse("duckdb")
+    warehouse.load({"id": [*range(0, 500_000, 2)], "v": [0] * 250_000})
+    warehouse.run("CREATE UNIQUE INDEX one_of_each ON {i} (id)")
+    ids = [*range(300_000), *range(1000)] if options else [*range(300_000)]
+    values = [*([1] * 300_000), *([2] * 1000)] if options else [1] * 300_000
+    statements = []
+    with pytest.MonkeyPatch.context() as patch:
+        session = type(open_session(warehouse))
+        execute = session.execute
+        patch.setattr(session, "execute", lambda self, sql, *a: (statements.append(sql), execute(self, sql, *a))[1])
+        key = [{"name": "id", "primary_key": True}]
+        report = warehouse.load({"id": ids, "v": values}, "merge", columns=key, **options)
+    assert len([sql for sql in statements if sql.startswith("MERGE")]) == 3
+    assert (report.rows_updated, report.rows_inserted) == (150_000, 150_000)
+    sums = "count(*), count(DISTINCT id), sum(v)"
+    assert warehouse.rows(columns=sums) == [(400_000, 400_000, 301_000 if options else 300_000)]
+
+
+def open_session(warehouse):
+    with warehouse.destination.session() as session:
+        return session
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "index"),
+    [
+        ([{"name": "v", "merge_sql": "source.v + (SELECT count(*) FROM raw.orders)"}], {}, ""),
+        ([], {"incremental_predicate": "target.id <= (SELECT min(t.id) FROM raw.orders AS t)"}, ""),
+        ([], {}, "CREATE UNIQUE INDEX another ON {i} (w)"),
+    ],
+)
+def test_a_merge_whose_parts_would_see_each_other_is_done_in_one(make_warehouse, columns, options, index):
+    warehouse = make_warehouse("duckdb")
+    count = 300_000
+    warehouse.load({"id": [count - 1], "v": [0], "w": [0]})
+    warehouse.run("CREATE UNIQUE INDEX one_of_each ON {i} (id)", *([index] if index else []))
+    ids = [*range(count)]
+    key = {"name": "id", "primary_key": True}
+    report = warehouse.load({"id": ids, "v": [0] * count, "w": ids}, "merge", columns=[key, *columns], **options)
+    assert (report.rows_updated, report.rows_inserted) == (1, count - 1)
+    assert warehouse.rows(columns="sum(v)") == [(1 if columns else 0,)]

@@ -14,12 +14,12 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from places import HISTORY, OPTIONS, Loading, Place, Row, after
+from places import HISTORY, INDEXED, OPTIONS, Loading, Place, Row, after
 from verdicts import Verdicts
 
 from airflow_materialize.errors import MaterializeError
 
-STRATEGIES = (*OPTIONS, HISTORY)
+STRATEGIES = (*OPTIONS, HISTORY, INDEXED)
 DONE = {"loaded", "already_loaded"}
 ROWS = 100
 FEWEST = 6

@@ -16,10 +16,11 @@ import pyarrow as pa
 
 from airflow_materialize.destinations.arrow import canonical, is_binary, is_json, is_text, is_uuid
 from airflow_materialize.destinations.base import STAGING, Destination, Progress, Session, Table
-from airflow_materialize.destinations.duckdb.bulk import DuckDBBulk, Thrift
+from airflow_materialize.destinations.duckdb.bulk import DuckDBBulk
 from airflow_materialize.destinations.duckdb.errors import translated
 from airflow_materialize.destinations.duckdb.reading import DuckDBReader
 from airflow_materialize.destinations.duckdb.spilled import sweep
+from airflow_materialize.destinations.duckdb.thrift import Sparing, Thrift
 from airflow_materialize.destinations.spelling import moment_in_utc
 from airflow_materialize.destinations.waiting import queue, wait_for
 from airflow_materialize.errors import MaterializeError
@@ -84,6 +85,7 @@ class DuckDBSession(DuckDBBulk):
         self._connection = connection
         self._thrift = thrift or Thrift()
         self._settings = settings
+        self._sparing = Sparing(connection, settings)
         self._types: dict[str, str] = {}
         # Else a table that does not exist would be looked for among the variables of the calling Python code.
         self.execute("SET python_enable_replacements = false")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_materialize.destinations.publishing import Publication
     from airflow_materialize.destinations.spelling import Table
 
+_MOST_PARTS = 64
 _KEYS = """
 SELECT constraint_column_names, '' FROM duckdb_constraints()
 WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
@@ -48,6 +49,8 @@ class DuckDBPublishing(Keeping, Session):
     """The part of a DuckDB session that publishes."""
 
     has_comments = True
+    part_rows = 100_000
+    """Staged rows that one statement of a merge joins. What is staged makes it fit."""
 
     def made_by(self, table: Table) -> str:  # noqa: D102
         [(statement,)] = self.rows(
@@ -64,12 +67,12 @@ class DuckDBPublishing(Keeping, Session):
         return dict(self.rows(_COMMENTS, [*self.parts(table), *self.parts(table)]))
 
     def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
-        wanted = {self.fold(name) for name in columns}
-        for names, index in self.rows(_KEYS, [*self.parts(table), *self.parts(table)]):
-            listed = self.indexed(index) if index else names
-            if listed and {self.fold(name) for name in listed} == wanted:
-                return True
-        return False
+        return {self.fold(name) for name in columns} in self._unique(table)
+
+    def _unique(self, table: Table) -> list[set[str]]:
+        """Return the columns, folded, of each unique index and constraint; none of an index over expressions."""
+        found = self.rows(_KEYS, [*self.parts(table), *self.parts(table)])
+        return [{self.fold(name) for name in (self.indexed(index) if index else names) or ()} for names, index in found]
 
     @abstractmethod
     def parts(self, table: Table) -> tuple[str, str, str]:
@@ -84,10 +87,10 @@ class DuckDBPublishing(Keeping, Session):
         return self.same(left, right)
 
     def merge(self, publication: Publication) -> list[Statement] | None:
-        """Return the statement of a merge into a table whose key is unique, where it is the quickest one."""
+        """Return the statements of a merge into a table whose key is unique, where these are the quickest."""
         if publication.null_keys or not self.has_unique_index(publication.target, publication.keys):
             return None
-        target, staging = self.name_of(publication.target), self.name_of(publication.staging)
+        target = self.name_of(publication.target)
         condition, same = newer(self, publication), unchanged(self, publication)
         condition += f" AND NOT ({same})" if same else ""
         update = ""
@@ -99,8 +102,24 @@ class DuckDBPublishing(Keeping, Session):
         values = ", ".join([*(f"source.{name}" for name in names), *publication.filled.values()])
         return [
             Statement(
-                f"MERGE INTO {target} AS target USING {staging} AS source ON {matching(self, publication)}{update}"
+                f"MERGE INTO {target} AS target USING {part} AS source ON {matching(self, publication)}{update}"
                 f" WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})",
                 counts="upserted",
             )
+            for part in self._parts(publication)
+        ]
+
+    def _parts(self, publication: Publication) -> list[str]:
+        """Return the staged rows in parts, each as what a statement takes: all that a MERGE joins is in memory."""
+        staging = self.name_of(publication.staging)
+        if publication.expressions or publication.predicate or len(self._unique(publication.target)) > 1:
+            # A query would see what the parts before have done; a value may go from one row to one of another part.
+            return [staging]
+        # What a transaction has inserted itself is numbered from a high number on.
+        [(first, last)] = self.rows(f"SELECT coalesce(min(rowid), 0), coalesce(max(rowid), 0) FROM {staging}")
+        # Each looks through the keys of the table.
+        size = max(self.part_rows, (last - first) // _MOST_PARTS + 1)
+        return [
+            f"(SELECT * FROM {staging} WHERE rowid >= {start} AND rowid < {start + size})"
+            for start in range(first, last + 1, size)
         ]

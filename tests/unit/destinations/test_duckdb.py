@@ -254,6 +254,26 @@ def test_types_are_spelled_as_the_database_spells_them(destination):
         assert session.columns(destination.table("t")) == expected
 
 
+def test_tables_and_views_tell_their_columns_also_where_a_view_is_broken(destination):
+    with destination.session() as session:
+        session.execute('CREATE TABLE "a.b" (id INTEGER, "x y" VARCHAR[])')
+        session.execute('CREATE VIEW shown AS SELECT id FROM "a.b"')
+        session.execute("CREATE TABLE gone (id INTEGER)")
+        session.execute("CREATE VIEW broken AS SELECT id FROM gone")
+        session.execute("DROP TABLE gone")
+        session.execute("CREATE TEMPORARY TABLE staged (n BIGINT)")
+        found = {name: session.columns(Table(name)) for name in ("A.B", "shown", "broken", "gone")}
+        assert found == {
+            "A.B": {"id": "INTEGER", "x y": "VARCHAR[]"},
+            "shown": {"id": "INTEGER"},
+            "broken": {"id": "INTEGER"},
+            "gone": None,
+        }
+        assert session.columns(Table("staged", "main", "temp")) == {"n": "BIGINT"}
+        kinds = [session.kind(Table(name)) for name in ("a.b", "SHOWN", "broken", "gone")]
+        assert kinds == ["table", "view", "view", ""]
+
+
 def test_a_long_statement_draws_nothing_into_the_log(destination):
     with destination.session() as session:
         assert session.rows("SELECT current_setting('enable_progress_bar')") == [(False,)]

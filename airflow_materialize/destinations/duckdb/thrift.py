@@ -1,0 +1,161 @@
+"""How a load keeps DuckDB's memory small: its settings, from the first batch on until the rows are in their table."""
+
+# ruff: noqa: S608  # The statements have no value of anybody in them.
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from threading import Event, Thread
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_GROUP_ROWS = 122_880
+"""Rows of a row group: what each thread has in memory before it is written."""
+
+_PART_BYTES = 8 * 1024 * 1024
+_BLOCK = 256 * 1024
+_ROOM, _LEAST = 20 * 1024 * 1024, 56 * 1024 * 1024
+_ORDER = "preserve_insertion_order"
+_SIZE = re.compile(r"([\d.]+) ?(\w+)")
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_LOOK_SECONDS = 0.02
+
+_SETTINGS = f"""
+SELECT name, value FROM duckdb_settings()
+WHERE name IN ('memory_limit', 'threads', 'write_buffer_row_group_count', '{_ORDER}')
+UNION ALL SELECT 'used', CAST(sum(memory_usage_bytes) AS VARCHAR) FROM duckdb_memory()
+"""
+_KEPT = """
+SELECT coalesce(sum(memory_usage_bytes * CASE tag WHEN 'ART_INDEX' THEN 2 ELSE 1 END), 0)
+FROM duckdb_memory() WHERE tag IN ('ART_INDEX', 'ALLOCATOR')
+"""
+"""What stays in memory in any case: what is open of an index, which takes as much again while rows go into it, and
+texts that take the place of others."""
+
+
+class Thrift:
+    """Whether a destination's loads keep within little memory. They no longer do once it was too little."""
+
+    def __init__(self) -> None:
+        self.wanted = True
+
+
+class Sparing:
+    """The settings of one open database while a load goes on.
+
+    Args:
+        connection: The load's own. All statements here go beside it, as its transaction may be past any statement.
+        settings: What the connection itself sets.
+
+    Attributes:
+        active: Whether the settings are others than the connection's.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Any]) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._before: Mapping[str, str] = MappingProxyType({})
+        self._own: Mapping[str, str] = MappingProxyType({})
+        self._least = self._most = 0
+        self._indexed = False
+        self._over = Event()
+        self._follower: Thread | None = None
+        self.active = False
+
+    def begin(self, first: pa.RecordBatch, *, indexed: bool) -> None:
+        """Keep DuckDB from holding in memory what it has written already, and several row groups of each thread.
+
+        Args:
+            first: Rows like those that are to come.
+            indexed: Whether the table has an index, so that the limit grows with what DuckDB cannot put away.
+        """
+        with closing(self._connection.cursor()) as aside:
+            found = dict(aside.execute(_SETTINGS).fetchall())
+        self._least = _needed(first, int(found["threads"])) + int(found["used"] or 0)
+        self._most = _bytes(found["memory_limit"])
+        self._indexed = indexed
+        if self._least >= self._most:
+            return
+        found["memory_limit"] = f"{self._most}B"
+        # In order, threads wait for each other with their rows in memory, which takes twice the time.
+        own = {"memory_limit": f"{self._least}B", "write_buffer_row_group_count": "1"}
+        own |= {} if _ORDER in self._settings else {_ORDER: "false"}
+        self._own = {name: value for name, value in own.items() if name in found}
+        self._before = {name: found[name] for name in self._own}
+        self._start()
+
+    @contextmanager
+    def resumed(self) -> Iterator[None]:
+        """The same for COMMIT, which writes what has gone into a table with an index."""
+        if not (self._own and self._indexed):
+            yield
+            return
+        self._start()
+        try:
+            yield
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """Give the connection its settings back."""
+        if self._follower:
+            self._over.set()
+            self._follower.join()
+            self._follower = None
+        if self.active:
+            self.active = False
+            with closing(self._connection.cursor()) as aside:
+                _set(aside, self._before)
+
+    def _start(self) -> None:
+        self.active = True
+        with suppress(duckdb.Error), closing(self._connection.cursor()) as aside:
+            _set(aside, self._own)
+        if self._indexed:
+            self._over = Event()
+            self._follower = Thread(target=self._follow, name="materialize-indexes", daemon=True)
+            self._follower.start()
+
+    def _follow(self) -> None:
+        with suppress(duckdb.Error), closing(self._connection.cursor()) as aside:
+            before = 0
+            while not self._over.wait(_LOOK_SECONDS):
+                [(kept,)] = aside.execute(_KEPT).fetchall()
+                if abs(kept - before) > _BLOCK:
+                    before = kept
+                    # It is refused while that much is in use.
+                    with suppress(duckdb.Error):
+                        _set(aside, {"memory_limit": f"{min(self._most, self._least + int(kept))}B"})
+
+
+def _needed(batch: pa.RecordBatch, threads: int) -> int:
+    """Return how many bytes DuckDB should have for rows like these."""
+    group = max(_width(batch) * _GROUP_ROWS, batch.num_columns * 2 * _BLOCK)
+    return max(_LEAST, _ROOM + int(threads * group))
+
+
+def part_rows(batch: pa.RecordBatch) -> int:
+    """Return how many rows like these may be joined at once, which takes three or four times their own size."""
+    return max(1, int(min(_GROUP_ROWS, _PART_BYTES / max(1, _width(batch)))))
+
+
+def _width(batch: pa.RecordBatch) -> float:
+    return float(batch.nbytes / max(1, batch.num_rows))
+
+
+def _bytes(size: str) -> int:
+    """Return the bytes of a limit, which DuckDB tells with one digit behind the point, and cuts off the rest."""
+    match = _SIZE.fullmatch(size)
+    return int((float(match[1]) + 0.05) * _UNITS.get(match[2], 0)) if match else 0
+
+
+def _set(connection: Any, settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        connection.execute(f"SET GLOBAL {name} = '{value}'")
