@@ -268,9 +268,7 @@ def test_a_commit_that_needs_more_memory_than_most_gets_it(make_warehouse):
         if session._thrift.wanted:
             # As if this were all that such rows need.
             [(used,)] = session.rows("SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory()")
-            session._sparing._own = {"memory_limit": f"{used + 300_000}B"}
-            session._sparing._indexed = True
-            session._sparing._follow = lambda: None
+            session._sparing._limit = lambda _: used + 300_000
 
     ids = [key * 2_654_435_761 % 2**61 for key in range(500_000)]
     warehouse.load({"id": ids}, "append", before_commit=starve)

@@ -36,8 +36,6 @@ _KEPT = """
 SELECT coalesce(sum(memory_usage_bytes * CASE tag WHEN 'ART_INDEX' THEN 2 ELSE 1 END), 0)
 FROM duckdb_memory() WHERE tag IN ('ART_INDEX', 'ALLOCATOR')
 """
-"""What stays in memory in any case: what is open of an index, which takes as much again while rows go into it, and
-texts that take the place of others."""
 
 
 class Thrift:
@@ -85,19 +83,16 @@ class Sparing:
             return
         found["memory_limit"] = f"{self._most}B"
         # In order, threads wait for each other with their rows in memory, which takes twice the time.
-        own = {"memory_limit": f"{self._least}B", "write_buffer_row_group_count": "1"}
-        own |= {} if _ORDER in self._settings else {_ORDER: "false"}
+        own = {"write_buffer_row_group_count": "1"} | ({} if _ORDER in self._settings else {_ORDER: "false"})
         self._own = {name: value for name, value in own.items() if name in found}
-        self._before = {name: found[name] for name in self._own}
+        self._before = {name: found[name] for name in ("memory_limit", *self._own)}
         self._start()
 
     @contextmanager
     def resumed(self) -> Iterator[None]:
         """The same for COMMIT, which writes what has gone into a table with an index."""
-        if not (self._own and self._indexed):
-            yield
-            return
-        self._start()
+        if self._before and self._indexed:
+            self._start()
         try:
             yield
         finally:
@@ -116,23 +111,33 @@ class Sparing:
 
     def _start(self) -> None:
         self.active = True
-        with suppress(duckdb.Error), closing(self._connection.cursor()) as aside:
-            _set(aside, self._own)
+        with closing(self._connection.cursor()) as aside, suppress(duckdb.Error):
+            _set(aside, {**self._own, "memory_limit": f"{self._limit(aside)}B"})
         if self._indexed:
             self._over = Event()
-            self._follower = Thread(target=self._follow, name="materialize-indexes", daemon=True)
+            aside = self._connection.cursor()
+            self._follower = Thread(target=self._follow, args=(aside,), name="materialize-indexes", daemon=True)
             self._follower.start()
 
-    def _follow(self) -> None:
-        with suppress(duckdb.Error), closing(self._connection.cursor()) as aside:
-            before = 0
+    def _follow(self, aside: duckdb.DuckDBPyConnection) -> None:
+        with closing(aside), suppress(duckdb.Error):
+            before = self._least
             while not self._over.wait(_LOOK_SECONDS):
-                [(kept,)] = aside.execute(_KEPT).fetchall()
-                if abs(kept - before) > _BLOCK:
-                    before = kept
+                limit = self._limit(aside)
+                if abs(limit - before) > _BLOCK:
+                    before = limit
                     # It is refused while that much is in use.
                     with suppress(duckdb.Error):
-                        _set(aside, {"memory_limit": f"{min(self._most, self._least + int(kept))}B"})
+                        _set(aside, {"memory_limit": f"{limit}B"})
+
+    def _limit(self, aside: duckdb.DuckDBPyConnection) -> int:
+        """Return the bytes that DuckDB may have now.
+
+        What is open of an index stays in memory, and takes as much again while rows go into it. So do texts that take
+        the place of others.
+        """
+        [(kept,)] = aside.execute(_KEPT).fetchall() if self._indexed else [(0,)]
+        return min(self._most, self._least + int(kept))
 
 
 def _needed(batch: pa.RecordBatch, threads: int) -> int:
