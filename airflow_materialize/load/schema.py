@@ -140,12 +140,13 @@ class _Matching:
         )
         filled = self.filled(columns, rebuilt=True)
         types = SchemaPlan(columns, SchemaDiff(), filled).all_types()
+        kept = {self.session.fold(name) for name in types}
         old = {name: self.target.get(self.in_table.get(self.session.fold(name), ""), "") for name in types}
         diff = SchemaDiff(
             swapped=types.keys() != self.target.keys() or any(old[name] != kind for name, kind in types.items()),
             added={name: kind for name, kind in types.items() if not old[name]},
             changed={name: (old[name], kind) for name, kind in types.items() if old[name] and old[name] != kind},
-            dropped=tuple(name for name in self.target if self.session.fold(name) not in map(self.session.fold, types)),
+            dropped=tuple(name for name in self.target if self.session.fold(name) not in kept),
         )
         return self.complete(columns, diff, filled)
 
