@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 
 import pyarrow as pa
 import pytest
@@ -277,6 +278,23 @@ def test_a_commit_that_needs_more_memory_than_most_gets_it(make_warehouse):
     ]
     assert warehouse.rows(columns="count(*)") == [(500_000,)]
     assert [limit.endswith("GiB") for (limit,) in limits] == [True, True]
+
+
+@pytest.mark.parametrize("constraint", ["", "UNIQUE"])
+def test_a_database_that_is_lost_amid_a_load_is_no_matter_of_its_settings(make_warehouse, constraint):
+    warehouse = make_warehouse("duckdb")
+
+    def lose():
+        with warehouse.destination.session() as session, session.transaction():
+            session.execute(f"CREATE TABLE t (id BIGINT {constraint})")
+            session.bulk(Table("t"), pa.schema([("id", pa.int64())]), [pa.record_batch({"id": [1]})])
+            assert session._sparing.active
+            session._connection.close()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        lose()
+    assert not [thread for thread in threading.enumerate() if thread.name == "materialize-indexes"]
 
 
 @pytest.mark.parametrize("options", [{}, {"on_duplicate_key": "last"}])

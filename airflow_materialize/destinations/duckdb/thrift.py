@@ -106,7 +106,8 @@ class Sparing:
             self._follower = None
         if self.active:
             self.active = False
-            with closing(self._connection.cursor()) as aside:
+            # A database that a failed COMMIT has made unusable has no settings, and that failure is what counts.
+            with suppress(duckdb.Error), closing(self._connection.cursor()) as aside:
                 _set(aside, self._before)
 
     def _start(self) -> None:
