@@ -105,6 +105,15 @@ class Tables(Spelling):
         """Add a column to a table. Rows that are there get its default."""
         self.execute(f"ALTER TABLE {self.name_of(table)} ADD COLUMN {self.quote(name)} {definition}")
 
+    def enforce_key(self, table: Table, columns: Sequence[str]) -> None:
+        """Give a table a unique index on some of its columns.
+
+        Raises:
+            MaterializeError: It has rows of the same values there, or cannot have such an index.
+        """
+        name, listed = self.quote(self.spelled(f"{table.name}_enforced_key")), ", ".join(map(self.quote, columns))
+        self.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {self.name_of(table)} ({listed})")
+
     def drop_column(self, table: Table, name: str) -> None:
         """Drop a column of a table."""
         self.execute(f"ALTER TABLE {self.name_of(table)} DROP COLUMN {self.quote(name)}")

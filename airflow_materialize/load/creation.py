@@ -10,26 +10,60 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from airflow_materialize.definition.model.materialization import STRATEGIES
 from airflow_materialize.destinations.arrow import is_text
 from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.defaults import default_sql
 
 if TYPE_CHECKING:
+    from airflow_materialize.definition.model.asset import Asset
     from airflow_materialize.definition.model.column import Column
     from airflow_materialize.destinations.base import Session, Table
     from airflow_materialize.load.changes import SchemaPlan
     from airflow_materialize.load.staging import StagedColumn
 
 
-def apply_schema(session: Session, table: Table, plan: SchemaPlan) -> Table:
+def apply_schema(session: Session, table: Table, plan: SchemaPlan, asset: Asset) -> Table:
     """Bring the table to the plan's columns, and return the table that takes the rows.
 
     It is the table itself, unless the destination fills another one first to put it in the place of this.
 
+    Args:
+        session: An open session, inside of the load's transaction.
+        table: The table; it need not exist.
+        plan: The columns.
+        asset: The header, which may ask for an index on the key.
+
     Raises:
-        MaterializeError: The database refuses a column, or rows that are there would have NULL in one that must not.
+        MaterializeError: The database refuses a column or an index, or rows that are there would have NULL in a column
+            that must not.
     """
+    filled = _changed(session, table, plan)
+    options = asset.materialization
+    if options and options.enforce_key and not STRATEGIES[options.strategy].history:
+        _enforce_key(session, filled, plan)
+    return filled
+
+
+def _enforce_key(session: Session, table: Table, plan: SchemaPlan) -> None:
+    declared = {name: plan.declared.get(session.fold(name)) for name in plan.all_types()}
+    key = [name for name, column in declared.items() if column and column.primary_key]
+    if not key or session.has_unique_index(table, key):
+        return
+    if plan.diff.swapped and not session.changes_roll_back:
+        # The table that there will be is no table yet: the next load does it.
+        return
+    try:
+        session.enforce_key(table, key)
+    except StatementError as error:
+        start = f"{table} cannot have a unique index on {', '.join(key)}"
+        error.message, error.brief = f"{start}: {error.message}", f"{start}: {error.brief}" if error.brief else ""
+        error.hint = "remove the rows that have a key twice, or leave enforce_key out"
+        raise
+
+
+def _changed(session: Session, table: Table, plan: SchemaPlan) -> Table:
     diff, definitions = plan.diff, _definitions(session, plan)
     if diff.created or diff.swapped:
         with _naming_collations(table, [*plan.declared.values()]):

@@ -49,7 +49,7 @@ def load_directly(
     Raises:
         MaterializeError: A row does not fit, or the counts do not add up.
     """
-    filled = apply_schema(session, table, schema)
+    filled = apply_schema(session, table, schema, plan.asset)
     publication = plan_publication(session, filled, filled, plan, schema, keys)
     statements = statements_for(plan.strategy, session, publication)
     deleted = sum(session.execute(each.sql, each.parameters) for each in statements if each.counts == "deleted")

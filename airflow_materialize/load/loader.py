@@ -235,7 +235,7 @@ class _Load:
             self.say(f"{self.table}: {doubled} rows of the result gave way to a later one of the same key")
         check_keys(session, staging, keys)
         check_bounds(session, staging, plan, keys)
-        filled = apply_schema(session, self.table, schema)
+        filled = apply_schema(session, self.table, schema, plan.asset)
         publication = plan_publication(session, filled, staging, plan, schema, keys)
         check_reach(session, publication, keys)
         counts = publish(session, plan.strategy, publication, staged - doubled)

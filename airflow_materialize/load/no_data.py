@@ -63,7 +63,7 @@ def load_nothing(
                     ledger = Ledger(session, table)
                     ledger.create()
                     ledger.forget()
-                    apply_schema(session, table, schema)
+                    apply_schema(session, table, schema, plan.asset)
                     show_view(session, table, schema.diff)
                     comment_on(session, table, plan.asset)
                     changes = schema.diff.sentences()

@@ -160,6 +160,13 @@ def test_each_load_bears_the_label_of_its_destination(make_warehouse, kind):
     assert report.guarantee == {"duckdb": "DuckDB: exactly once", "sqlite": "SQLite: exactly once"}[kind]
 
 
+def test_an_index_on_the_key_has_to_be_made_by_hand(warehouse):
+    key = [{"name": "id", "primary_key": True}]
+    with pytest.raises(MaterializeError, match="enforce_key has no meaning here") as caught:
+        warehouse.load({"id": [1]}, "merge", columns=key, enforce_key=True)
+    assert "Nothing was changed in" in str(caught.value)
+
+
 def test_nothing_is_left_but_the_table_and_the_books(warehouse):
     warehouse.load({"id": [1]}, "merge", columns=[{"name": "id", "primary_key": True}])
     name = "orders" if warehouse.kind == "elephant" else "raw.orders"

@@ -87,6 +87,9 @@ class Materialization(Model):
         default="evolve", description="What happens where result and table differ in their columns."
     )
     enforce_schema: Flag = Field(default=False, description="Whether declared types are the table's, by checked casts.")
+    enforce_key: Flag = Field(
+        default=False, description="Whether the table has a unique index on its primary key, made where it is missing."
+    )
     on_duplicate_key: Annotated[Literal["error", "last"], BeforeValidator(as_text)] = Field(
         default="error", description="What a merge does with two rows of one key."
     )

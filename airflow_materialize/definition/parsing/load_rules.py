@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from airflow_materialize.definition.model.materialization import DEFAULT_STRATEGY, HISTORY_COLUMNS, STRATEGIES
-from airflow_materialize.definition.parsing.shape import is_table
+from airflow_materialize.definition.parsing.shape import is_table, is_yes
 from airflow_materialize.definition.text.tree import Entry, MapNode, Scalar
 from airflow_materialize.errors import Problem
 
@@ -41,6 +41,20 @@ def _a_merge_has_its_options(tree: MapNode) -> Iterator[Problem]:
             yield from _warn(tree, column.entries["merge_sql"], f"{path}.merge_sql", f"{message} merge")
 
 
+def _a_key_can_be_enforced(tree: MapNode) -> Iterator[Problem]:
+    options = tree.get("materialization")
+    if not isinstance(options, MapNode) or not is_table(tree) or not is_yes(options, "enforce_key", default=False):
+        return
+    strategy = tree.text("materialization", "strategy").lower()
+    reason = ""
+    if strategy in STRATEGIES and STRATEGIES[strategy].history:
+        reason = f"has no effect with the strategy {strategy}: it keeps several versions of a key"
+    elif not any(is_yes(column, "primary_key", default=False) for _, column in tree.listed("columns")):
+        reason = "has no effect: no column has primary_key: true"
+    if reason:
+        yield from _warn(tree, options.entries["enforce_key"], "materialization.enforce_key", reason)
+
+
 def _history_fills_its_columns(tree: MapNode) -> Iterator[Problem]:
     strategy = tree.text("materialization", "strategy").lower()
     if not is_table(tree) or strategy not in STRATEGIES or not STRATEGIES[strategy].history:
@@ -60,5 +74,6 @@ def _warn(tree: MapNode, entry: Entry, path: str, message: str) -> Iterator[Prob
 LOAD_RULES: tuple[Callable[[MapNode], Iterator[Problem]], ...] = (
     _hooks_have_a_load,
     _a_merge_has_its_options,
+    _a_key_can_be_enforced,
     _history_fills_its_columns,
 )

@@ -55,6 +55,12 @@ class GenericCatalog(GenericSpelling):
         self._made: dict[Table, list[str]] = {}
         self._unknown: set[str] = set()
 
+    def enforce_key(self, table: Table, columns: Sequence[str]) -> None:  # noqa: ARG002, D102
+        raise MaterializeError(
+            "enforce_key has no meaning here: nobody knows how this database makes an index, and whether it has one",
+            hint="leave it out, and make the index by hand",
+        )
+
     def count_to(self, table: Table, most: int) -> int:  # noqa: ARG002, D102
         # Databases have no common word for the first rows.
         return self.count(table)

@@ -20,6 +20,8 @@ from airflow_materialize.errors import MaterializeError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from airflow_materialize.destinations.mysql.changes import Changes
+
 _CHECK = re.compile(r"^  CONSTRAINT `((?:[^`]|``)+)` (CHECK .*?),?$", re.MULTILINE)
 _JSON = re.compile(r"CHECK \(json_valid\(`((?:[^`]|``)+)`\)\)")
 
@@ -54,10 +56,15 @@ class MySQLCatalog(MySQLSpelling):
         server: Where the session is.
     """
 
+    _changes: Changes
+
     def __init__(self, server: Server) -> None:
         self._server = server
         self._temporary: dict[Table, dict[str, str]] = {}
         self.product, self.collation = server.product, server.collation
+
+    @abstractmethod
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int: ...
 
     @abstractmethod
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
@@ -165,6 +172,11 @@ class MySQLCatalog(MySQLSpelling):
             unique and {self.fold(name) for name, _ in parts} == wanted and not any(length for _, length in parts)
             for unique, parts in self.indexes(table).values()
         )
+
+    def enforce_key(self, table: Table, columns: Sequence[str]) -> None:
+        name, alter = self.quote("enforced_key"), f"ALTER TABLE {self.name_of(table)}"
+        self.execute(f"{alter} ADD UNIQUE INDEX {name} ({', '.join(map(self.quote, columns))})")
+        self._changes.undo_by(lambda: (self.execute(f"{alter} DROP INDEX {name}"), None)[1])
 
     def storable(self, arrow_type: pa.DataType) -> pa.DataType:
         return mysql_types.storable(arrow_type)

@@ -77,6 +77,10 @@ class Changes:
         """Remember to drop a new view if the load fails."""
         self._undo.append(lambda: self._execute(f"DROP VIEW IF EXISTS {self._session.name_of(view)}"))
 
+    def undo_by(self, work: Callable[[], None]) -> None:
+        """Do something if the load fails."""
+        self._undo.append(work)
+
     def do_later(self, work: Callable[[], None]) -> None:
         """Do something once the load is committed."""
         self._later.append(work)

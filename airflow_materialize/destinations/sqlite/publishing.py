@@ -76,6 +76,10 @@ class SQLitePublishing(Keeping, Session):
             indexes.setdefault(index, set()).add(self.fold(name or ""))
         return {self.fold(name) for name in columns} in indexes.values()
 
+    def enforce_key(self, table: Table, columns: Sequence[str]) -> None:  # noqa: D102
+        name, listed = self.quote(f"{table.name}_enforced_key"), ", ".join(map(self.quote, columns))
+        self.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS main.{name} ON {self.quote(table.name)} ({listed})")
+
     def unchanged(self, left: str, right: str, arrow_type: pa.DataType, *, collated: bool) -> str:  # noqa: ARG002, D102
         # A column that was there may have a collation that no header declares.
         return self.same(f"{left} COLLATE BINARY" if is_text(arrow_type) else left, right)

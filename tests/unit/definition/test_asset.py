@@ -39,6 +39,7 @@ materialization:
   time_granularity: date
   on_schema_change: sync
   enforce_schema: yes
+  enforce_key: yes
   on_duplicate: last
   on_null_key: match
   delete_by: interval
@@ -104,6 +105,7 @@ def test_scalars_keep_their_text_and_take_a_type_where_one_is_asked_for(parse, w
     }  # fmt: skip
     assert (asset.start_date, asset.columns[0].default, asset.columns[0].meta) == ("2024-01-01", "0", {"a": "1"})
     assert (asset.materialization.enforce_schema, asset.columns[0].checks[0].blocking) == (True, False)
+    assert asset.materialization.enforce_key is True
     assert [check.value for check in asset.columns[0].checks] == [
         1, 2.5, (1, 2), ("001", "1.50", "NO"), "12", None,
     ]  # fmt: skip

@@ -120,6 +120,30 @@ def test_options_of_a_merge_are_a_warning_beside_another_strategy(parse):
     ]
 
 
+@pytest.mark.parametrize(
+    ("strategy", "key", "reason"),
+    [
+        ("append", "true", ""),
+        ("merge", "true", ""),
+        ("append", "false", "has no effect: no column has primary_key: true"),
+        (
+            "scd2_by_column",
+            "true",
+            "has no effect with the strategy scd2_by_column: it keeps several versions of a key",
+        ),
+    ],
+)
+def test_a_key_is_enforced_where_there_is_one_and_each_stands_once(parse, strategy, key, reason):
+    parsed = parse(
+        f"""
+        columns: [{{name: id, primary_key: {key}}}]
+        materialization: {{type: table, strategy: {strategy}, enforce_key: yes}}
+        """
+    )
+    assert warnings_of(parsed) == ([f"materialization.enforce_key: {reason}"] if reason else [])
+    assert parsed.asset.materialization.enforce_key is True
+
+
 def test_history_goes_by_keys_as_a_merge_does(parse):
     parsed = parse(
         """
