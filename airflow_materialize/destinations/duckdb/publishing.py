@@ -88,9 +88,12 @@ class DuckDBPublishing(Keeping, Session):
 
     def merge(self, publication: Publication) -> list[Statement] | None:
         """Return the statements of a merge into a table whose key is unique, where these are the quickest."""
-        if publication.null_keys or not self.has_unique_index(publication.target, publication.keys):
+        unique = [] if publication.null_keys else self._unique(publication.target)
+        if {self.fold(name) for name in publication.keys} not in unique:
             return None
-        target = self.name_of(publication.target)
+        # A query would see what the parts before have done; a value may go from one row to one of another part.
+        at_once = bool(publication.expressions or publication.predicate or len(unique) > 1)
+        target, staging = self.name_of(publication.target), self.name_of(publication.staging)
         condition, same = newer(self, publication), unchanged(self, publication)
         condition += f" AND NOT ({same})" if same else ""
         update = ""
@@ -106,15 +109,11 @@ class DuckDBPublishing(Keeping, Session):
                 f" WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})",
                 counts="upserted",
             )
-            for part in self._parts(publication)
+            for part in ([staging] if at_once else self._parts(staging))
         ]
 
-    def _parts(self, publication: Publication) -> list[str]:
+    def _parts(self, staging: str) -> list[str]:
         """Return the staged rows in parts, each as what a statement takes: all that a MERGE joins is in memory."""
-        staging = self.name_of(publication.staging)
-        if publication.expressions or publication.predicate or len(self._unique(publication.target)) > 1:
-            # A query would see what the parts before have done; a value may go from one row to one of another part.
-            return [staging]
         # What a transaction has inserted itself is numbered from a high number on.
         [(first, last)] = self.rows(f"SELECT coalesce(min(rowid), 0), coalesce(max(rowid), 0) FROM {staging}")
         # Each looks through the keys of the table.

@@ -115,7 +115,7 @@ class Sparing:
         with closing(self._connection.cursor()) as aside, suppress(duckdb.Error):
             _set(aside, {**self._own, "memory_limit": f"{self._limit(aside)}B"})
         if self._indexed:
-            self._over = Event()
+            self._over.clear()
             aside = self._connection.cursor()
             self._follower = Thread(target=self._follow, args=(aside,), name="materialize-indexes", daemon=True)
             self._follower.start()

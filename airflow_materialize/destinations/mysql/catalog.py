@@ -174,9 +174,9 @@ class MySQLCatalog(MySQLSpelling):
         )
 
     def enforce_key(self, table: Table, columns: Sequence[str]) -> None:
-        name, alter = self.quote("enforced_key"), f"ALTER TABLE {self.name_of(table)}"
-        self.execute(f"{alter} ADD UNIQUE INDEX {name} ({', '.join(map(self.quote, columns))})")
-        self._changes.undo_by(lambda: (self.execute(f"{alter} DROP INDEX {name}"), None)[1])
+        name, listed = "enforced_key", ", ".join(map(self.quote, columns))
+        self.execute(f"ALTER TABLE {self.name_of(table)} ADD UNIQUE INDEX {self.quote(name)} ({listed})")
+        self._changes.indexed(table, name)
 
     def storable(self, arrow_type: pa.DataType) -> pa.DataType:
         return mysql_types.storable(arrow_type)

@@ -77,10 +77,6 @@ class Changes:
         """Remember to drop a new view if the load fails."""
         self._undo.append(lambda: self._execute(f"DROP VIEW IF EXISTS {self._session.name_of(view)}"))
 
-    def undo_by(self, work: Callable[[], None]) -> None:
-        """Do something if the load fails."""
-        self._undo.append(work)
-
     def do_later(self, work: Callable[[], None]) -> None:
         """Do something once the load is committed."""
         self._later.append(work)
@@ -88,6 +84,10 @@ class Changes:
     def added(self, table: Table, name: str) -> None:
         """Remember to drop a new column if the load fails."""
         self._undo.append(lambda: self._alter(table, f"DROP COLUMN {self._session.quote(name)}"))
+
+    def indexed(self, table: Table, name: str) -> None:
+        """Remember to drop a new index if the load fails."""
+        self._undo.append(lambda: self._alter(table, f"DROP INDEX {self._session.quote(name)}"))
 
     def change_type(self, table: Table, name: str, sql_type: str) -> None:
         """Change a column's type and keep its other rules."""
