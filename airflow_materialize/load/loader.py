@@ -143,7 +143,10 @@ class _Load:
             raise MaterializeError(f"After hooks.post there is no table {self.table}", hint="a hook keeps the table")
         checks = before_commit(self.session, self.table) if before_commit else None
         if self.plan.strategy in {"delete+insert", "merge"} and (others := ledger.overlapping(self.plan)):
-            self.say(f"{self.table}: {others} loads have intervals that overlap this one's; the last commit wins")
+            told = (
+                "1 load has an interval that overlaps" if others == 1 else f"{others} loads have intervals that overlap"
+            )
+            self.say(f"{self.table}: {told} this one's; the last commit wins")
         ledger.write(self._entry(ledger, counts))
         return LoadReport(
             str(self.table),

@@ -170,6 +170,18 @@ def test_other_strategies_take_intervals_in_any_order(warehouse, between, strate
     assert overlap == (strategy != "append")
 
 
+def test_loads_of_intervals_that_overlap_are_counted(warehouse, between):
+    options = {"incremental_key": "id"}
+    for start, end in (("01", "02"), ("02", "03"), ("02", "04"), ("01", "03")):
+        interval = between(f"2026-04-{start}", f"2026-04-{end}")
+        warehouse.load({"id": [1]}, "delete+insert", interval=interval, **options)
+    table = warehouse.table()
+    assert [sentence for sentence in warehouse.said if "overlap" in sentence] == [
+        f"{table}: 1 load has an interval that overlaps this one's; the last commit wins",
+        f"{table}: 3 loads have intervals that overlap this one's; the last commit wins",
+    ]
+
+
 def test_the_ledger_row_says_what_was_loaded(warehouse, between, first_attempt):
     plan = warehouse.plan("append", run="r", interval=between("2026-04-01", "2026-04-02"), run_type="backfill")
     file = warehouse.stage({"id": [1, 2]})
