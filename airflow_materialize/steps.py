@@ -158,11 +158,17 @@ def load_step(
     from airflow_materialize.staged_file import open_verified
 
     plan, staged = manifest.plan, workplace.settings.staged_files
-    with ThreadPoolExecutor(1) as aside:
-        # Summed beside all that has to be before it is read: imports, the connection, the lock of the table.
-        verified = [aside.submit(open_verified, file, staged, plan) for file in manifest.files]
+    aside = ThreadPoolExecutor(1)
+    # Summed beside all that has to be before it is read: imports, the connection, the lock of the table.
+    verified = [aside.submit(open_verified, file, staged, plan) for file in manifest.files]
+    try:
         with limited(f"load of {plan.asset.name}", limit), _naming_the_table(plan):
             return _load(manifest, verified, workplace, attempt, execution_time, log)
+    finally:
+        # Of a file whose name is gone, the disk gets its room back with the last that is mapped of it. That takes a
+        # moment, for which nothing has to wait.
+        aside.submit(verified.clear)
+        aside.shutdown(wait=False)
 
 
 def check_step(

@@ -7,9 +7,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_materialize.destinations.spelling import Spelling, Table
+
+if TYPE_CHECKING:
+    from airflow_materialize.destinations.publishing import Publication
 
 
 class Tables(Spelling):
@@ -88,6 +91,9 @@ class Tables(Spelling):
 
         A database whose transactions hold no changes of tables puts what `swap` prepared in place here.
         """
+
+    def make_room(self, publication: Publication) -> None:
+        """Have room for what deleting rows of a publication's target leaves in memory until COMMIT."""
 
     def keep_last(self, staging: Table, keys: Sequence[str], position: str) -> int:
         """Remove the staged rows that have a later one of the same key, and return how many they were.

@@ -153,6 +153,8 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
     history = STRATEGIES[strategy].history
     counted = {"deleted": 0, "updated": 0, "replaced": 0, "inserted": 0, "upserted": 0, "upserted twice": 0, "": 0}
     statements = statements_for(strategy, session, publication)
+    if any(statement.counts in {"deleted", "replaced"} for statement in statements):
+        session.make_room(publication)
     counts_itself = any(statement.counts == "merged" for statement in statements)
     matched = 0
     if publication.keys and not history and not counts_itself:

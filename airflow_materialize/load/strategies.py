@@ -104,7 +104,7 @@ def merge(session: Session, publication: Publication) -> list[Statement]:
     if publication.replaces_rows:
         # Removing the rows that are the same costs what it saves where all have changed, and saves the rest (measured).
         # Without a unique index DuckDB then takes half of the time that its MERGE takes.
-        known = session.delete_sources(staging, target, " AND ".join(filter(None, (matches, same))))
+        known = session.delete_sources(publication.staging, target, " AND ".join(filter(None, (matches, same))))
         delete = f"DELETE FROM {target} AS target WHERE EXISTS (SELECT 1 FROM {staging} AS source WHERE {matches})"
         return [Statement(known), Statement(delete, counts="replaced"), insert(session, publication)]
     statements = []
@@ -216,9 +216,8 @@ def current_rows(session: Session, publication: Publication) -> str:
 def matched_rows(session: Session, publication: Publication) -> str:
     """Return the query that counts the staged rows whose key the table has."""
     target, staging = session.name_of(publication.target), session.name_of(publication.staging)
-    listed = ", ".join(f"target.{session.quote(key)}" for key in publication.keys)
-    joined = f"{target} AS target JOIN {staging} AS source ON {same_key(session, publication)}"
-    return f"SELECT count(*) FROM (SELECT DISTINCT {listed} FROM {joined}) AS matched"
+    keys = [f"target.{session.quote(key)}" for key in publication.keys]
+    return session.count_matched(target, staging, keys, same_key(session, publication))
 
 
 def unreached_rows(session: Session, publication: Publication) -> str:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -180,7 +181,7 @@ from airflow_materialize.load.ledger import Attempt
 from airflow_materialize.load.loader import load_table
 from airflow_materialize.plan.run_plan import RunPlan
 
-url, plan, first, count = json.loads(sys.stdin.read())
+url, plan, first, stride, count = json.loads(sys.stdin.read())
 step = 65_536
 # Each thread has rows in memory.
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
@@ -192,7 +193,8 @@ class Result:
 
     def batches(self):
         for number in range(count):
-            ids = pa.array(range(first + number * step, first + number * step + step))
+            start = first + number * step * stride
+            ids = pa.array(range(start, start + step * stride, stride))
             # What cannot be compressed.
             buffers = [pa.py_buffer(os.urandom(8 * step)) for _ in "abcdefgh"]
             others = [pa.Array.from_buffers(pa.int64(), step, [None, buffer]) for buffer in buffers]
@@ -237,7 +239,7 @@ def test_rows_pass_through_little_memory_into_a_table_with_an_index(make_warehou
     plan = warehouse.plan(strategy, columns=[{"name": "id", "primary_key": True}]).to_json()
     done = subprocess.run(
         [sys.executable, "-c", INDEXED],
-        input=json.dumps([warehouse.url, plan, first, 16]),
+        input=json.dumps([warehouse.url, plan, first, 1, 16]),
         capture_output=True,
         text=True,
         check=False,
@@ -246,6 +248,65 @@ def test_rows_pass_through_little_memory_into_a_table_with_an_index(make_warehou
     memory, updated, inserted = json.loads(done.stdout)
     assert (updated, inserted) == ((0, 1_048_576) if strategy == "append" else (500_000, 548_576))
     assert memory < 170
+
+
+def test_rows_that_take_the_place_of_others_all_over_a_table_take_little_memory(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    with warehouse.destination.session() as session:
+        session.execute("CREATE SCHEMA raw")
+        others = ", ".join(f"(hash(i, {number}) >> 1)::BIGINT AS {name}" for number, name in enumerate("abcdefgh"))
+        session.execute(f"CREATE TABLE raw.orders AS SELECT i AS id, {others} FROM range(2_000_000) AS n(i)")
+    plan = warehouse.plan("merge", columns=[{"name": "id", "primary_key": True}]).to_json()
+    done = subprocess.run(
+        [sys.executable, "-c", INDEXED],
+        input=json.dumps([warehouse.url, plan, 0, 4, 7]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    memory, updated, inserted = json.loads(done.stdout)
+    assert (updated, inserted) == (458_752, 0)
+    assert memory < 130
+    # What the load has deleted is out of the file, and nothing is left for whoever opens it next.
+    assert not Path(f"{warehouse.path}.wal").exists()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options"),
+    [("merge", {"columns": [{"name": "id", "primary_key": True}]}), ("delete+insert", {"incremental_key": "id"})],
+)
+def test_deletions_all_over_a_large_table_have_room_at_once(make_warehouse, strategy, options):
+    warehouse = make_warehouse("duckdb")
+    with warehouse.destination.session() as session:
+        session.execute("CREATE SCHEMA raw")
+        session.execute("CREATE TABLE raw.orders AS SELECT i AS id, 0::BIGINT AS v FROM range(8_000_000) AS n(i)")
+    report = warehouse.load({"id": [*range(0, 8_000_000, 80)], "v": [1] * 100_000}, strategy, **options)
+    assert (report.rows_updated or report.rows_deleted) == 100_000
+    assert [said for said in warehouse.said if "memory" in said] == []
+
+
+@pytest.mark.parametrize("reference", [False, True])
+def test_a_merge_of_wide_texts_deletes_and_inserts_unless_rows_are_referred_to(make_warehouse, reference):
+    warehouse = make_warehouse("duckdb")
+    texts = {name: [f"{name}{number}" * 20 for number in range(100_000)] for name in "abcd"}
+    columns = ", ".join(f"{name} VARCHAR" for name in texts)
+    warehouse.run("CREATE SCHEMA raw", f"CREATE TABLE {{t}} (id BIGINT PRIMARY KEY, {columns})")
+    warehouse.load({"id": [*range(100_000)], **texts}, "append")
+    if reference:
+        warehouse.run("CREATE TABLE raw.children (id BIGINT REFERENCES raw.orders (id))")
+        warehouse.run("INSERT INTO raw.children VALUES (60000)")
+    statements = []
+    with pytest.MonkeyPatch.context() as patch:
+        session = type(open_session(warehouse))
+        execute = session.execute
+        patch.setattr(session, "execute", lambda self, sql, *a: (statements.append(sql), execute(self, sql, *a))[1])
+        changed = {"id": [*range(50_000, 150_000)], **{name: values[::-1] for name, values in texts.items()}}
+        report = warehouse.load(changed, "merge", columns=[{"name": "id", "primary_key": True}])
+    assert any(sql.startswith("MERGE") for sql in statements) == reference
+    assert (report.rows_updated, report.rows_inserted) == (50_000, 50_000)
+    assert warehouse.rows(columns="count(*), count(DISTINCT id)") == [(150_000, 150_000)]
+    assert warehouse.rows(columns="min(a) FILTER (WHERE id = 60000)") == [("a89999" * 20,)]
 
 
 def test_an_index_has_the_memory_that_it_needs_beside_the_rows(make_warehouse):
@@ -269,7 +330,7 @@ def test_a_commit_that_needs_more_memory_than_most_gets_it(make_warehouse):
 
     def starve(session, _table):
         limits.extend(session.rows("SELECT current_setting('memory_limit')"))
-        if session._thrift.wanted:
+        if session._thrift.times == 1:
             # As if this were all that such rows need.
             [(used,)] = session.rows("SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory()")
             session._sparing._limit = lambda _: used + 300_000
@@ -343,3 +404,15 @@ def test_a_merge_whose_parts_would_see_each_other_is_done_in_one(make_warehouse,
     report = warehouse.load({"id": ids, "v": [0] * count, "w": ids}, "merge", columns=[key, *columns], **options)
     assert (report.rows_updated, report.rows_inserted) == (1, count - 1)
     assert warehouse.rows(columns="sum(v)") == [(1 if columns else 0,)]
+
+
+def test_a_merge_of_wide_texts_may_pass_a_unique_value_from_row_to_row(make_warehouse):
+    warehouse = make_warehouse("duckdb")
+    ids, texts = [*range(50_000)], ["x" * 200] * 50_000
+    warehouse.load({"id": ids, "w": ids, "t": texts})
+    warehouse.run("CREATE UNIQUE INDEX one_of_each ON {i} (id)", "CREATE UNIQUE INDEX another ON {i} (w)")
+    report = warehouse.load(
+        {"id": ids, "w": ids[::-1], "t": texts}, "merge", columns=[{"name": "id", "primary_key": True}]
+    )
+    assert report.rows_updated == 50_000
+    assert warehouse.rows(columns="count(*), count(DISTINCT w), max(id + w)") == [(50_000, 50_000, 49_999)]

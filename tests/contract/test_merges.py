@@ -242,3 +242,14 @@ def test_the_load_key_names_the_load_that_changed_a_row(warehouse):
     merge(warehouse, {"id": [1, 2], "v": ["a", "b"]}, columns)
     merge(warehouse, {"id": [1, 2], "v": ["a", "B"]}, columns)
     assert len({key for (key,) in warehouse.rows(columns="_materialize_load_key")}) == 2
+
+
+@pytest.mark.parametrize("unique", ["", "index"])
+@pytest.mark.parametrize("names", [["RowId"], ["_rowid_", "rowid"], ["oid", "rowid", "_rowid_"], ["ctid_"]])
+def test_columns_that_are_called_like_the_number_of_a_row_are_columns(warehouse, names, unique):
+    warehouse.load({"id": [1, 2, 3], "v": ["a", "b", "c"], **{name: ["x", "x", None] for name in names}})
+    key_in(warehouse, unique)
+    data = {"id": [1, 2, 3, 4], "v": ["a", "B", "C", "D"], **{name: ["x"] * 4 for name in names}}
+    report = merge(warehouse, data, [])
+    assert (report.rows_updated, report.rows_inserted) == (2, 1)
+    assert warehouse.rows(columns="id, v") == [(1, "a"), (2, "B"), (3, "C"), (4, "D")]

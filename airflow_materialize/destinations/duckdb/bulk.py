@@ -16,7 +16,7 @@ import pyarrow as pa
 from airflow_materialize.destinations.discretion import RepeatableError
 from airflow_materialize.destinations.duckdb.errors import translated
 from airflow_materialize.destinations.duckdb.publishing import DuckDBPublishing
-from airflow_materialize.destinations.duckdb.thrift import part_rows
+from airflow_materialize.destinations.duckdb.thrift import part_rows, text_width
 from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ class DuckDBBulk(DuckDBPublishing):
         reader = pa.RecordBatchReader.from_batches(schema, rows if first is None else chain([first], rows))
         names = ", ".join(self.quote(name) for name in schema.names)
         insert = f"INSERT INTO {self.name_of(table)} ({names}) SELECT {names} FROM {_SOURCE}"
-        if first is not None and self._thrift.wanted and not self._sparing.active:
+        if first is not None and self._thrift.times and not self._sparing.active:
             indexes = self.rows(_INDEXES, self.parts(self._target or table))
-            self.part_rows = part_rows(first)
-            self._sparing.begin(first, indexed=indexes not in ([], [(0,)]))
+            self.part_rows, self.text_width = part_rows(first), text_width(first)
+            self._sparing.begin(first, indexed=indexes not in ([], [(0,)]), times=self._thrift.times)
         try:
             self._connection.register(_SOURCE, reader)
             return self.execute(insert)
@@ -77,12 +77,20 @@ class DuckDBBulk(DuckDBPublishing):
             with suppress(duckdb.Error):
                 self._connection.unregister(_SOURCE)
 
+    def expect(self, size: int) -> None:  # noqa: D102
+        self._sparing.widen(size)
+
     def published(self) -> None:  # noqa: D102
         self._sparing.end()
 
     def commit(self) -> None:  # noqa: D102
         with self._sparing.resumed():
             super().commit()
+            if self._sparing.active:
+                # Else closing does it in all the memory there is: rows of which some are deleted are written anew. The
+                # load is done whatever comes of it.
+                with suppress(duckdb.Error):
+                    self._connection.execute("CHECKPOINT")
 
     def _roll_back(self) -> None:
         self.published()
@@ -93,14 +101,14 @@ class DuckDBBulk(DuckDBPublishing):
         """Turn what DuckDB raises into errors of ours.
 
         Raises:
-            RepeatableError: It needs more memory than it was left: the next try leaves it all that it had.
+            RepeatableError: It needs more memory than it was left: the next try leaves it more.
         """
         try:
             with translated():
                 yield
         except MaterializeError as error:
             if self._sparing.active and _TOO_LITTLE.search(error.message):
-                self._thrift.wanted = False
+                self._thrift.relent()
                 brief = "DuckDB needs more memory for these rows than most do"
                 raise RepeatableError(brief, brief=brief) from error
             raise

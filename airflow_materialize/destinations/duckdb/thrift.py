@@ -26,6 +26,9 @@ _ORDER = "preserve_insertion_order"
 _SIZE = re.compile(r"([\d.]+) ?(\w+)")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _LOOK_SECONDS = 0.02
+_MORE, _TRIES = 3, 3
+_INSIDE = 16
+"""Bytes of a short text that has no place outside of its row: 12 in DuckDB, and 4 by which Arrow finds it."""
 
 _SETTINGS = f"""
 SELECT name, value FROM duckdb_settings()
@@ -39,10 +42,18 @@ FROM duckdb_memory() WHERE tag IN ('ART_INDEX', 'ALLOCATOR')
 
 
 class Thrift:
-    """Whether a destination's loads keep within little memory. They no longer do once it was too little."""
+    """How little memory a destination's loads keep within, which grows each time that it was too little.
+
+    Attributes:
+        times: How many times what most rows need; 0 once they have all that the connection has.
+    """
 
     def __init__(self) -> None:
-        self.wanted = True
+        self.times = 1
+
+    def relent(self) -> None:
+        """Let the next try have more."""
+        self.times = self.times * _MORE if self.times < _MORE**_TRIES else 0
 
 
 class Sparing:
@@ -67,16 +78,17 @@ class Sparing:
         self._follower: Thread | None = None
         self.active = False
 
-    def begin(self, first: pa.RecordBatch, *, indexed: bool) -> None:
+    def begin(self, first: pa.RecordBatch, *, indexed: bool, times: int) -> None:
         """Keep DuckDB from holding in memory what it has written already, and several row groups of each thread.
 
         Args:
             first: Rows like those that are to come.
             indexed: Whether the table has an index, so that the limit grows with what DuckDB cannot put away.
+            times: How many times what most rows need they may have.
         """
         with closing(self._connection.cursor()) as aside:
             found = dict(aside.execute(_SETTINGS).fetchall())
-        self._least = _needed(first, int(found["threads"])) + int(found["used"] or 0)
+        self._least = times * _needed(first, int(found["threads"])) + int(found["used"] or 0)
         self._most = _bytes(found["memory_limit"])
         self._indexed = indexed
         if self._least >= self._most:
@@ -88,10 +100,17 @@ class Sparing:
         self._before = {name: found[name] for name in ("memory_limit", *self._own)}
         self._start()
 
+    def widen(self, size: int) -> None:
+        """Let DuckDB have so many bytes more, which it cannot put away."""
+        self._least += size
+        if self.active:
+            with closing(self._connection.cursor()) as aside, suppress(duckdb.Error):
+                _set(aside, {"memory_limit": f"{self._limit(aside)}B"})
+
     @contextmanager
     def resumed(self) -> Iterator[None]:
-        """The same for COMMIT, which writes what has gone into a table with an index."""
-        if self._before and self._indexed:
+        """The same for COMMIT, which writes what has gone into a table with an index, and what deletions leave."""
+        if self._before:
             self._start()
         try:
             yield
@@ -150,6 +169,19 @@ def _needed(batch: pa.RecordBatch, threads: int) -> int:
 def part_rows(batch: pa.RecordBatch) -> int:
     """Return how many rows like these may be joined at once, which takes three or four times their own size."""
     return max(1, int(min(_GROUP_ROWS, _PART_BYTES / max(1, _width(batch)))))
+
+
+def text_width(batch: pa.RecordBatch) -> float:
+    """Return how many bytes of a row DuckDB has outside of it: those of texts that are longer than it keeps inside."""
+    widths = [column.nbytes / max(1, len(column)) for column in batch.columns if not _is_fixed(column.type)]
+    return float(sum(width for width in widths if width > _INSIDE))
+
+
+def _is_fixed(kind: pa.DataType) -> bool:
+    try:
+        return bool(kind.bit_width)
+    except ValueError:
+        return False
 
 
 def _width(batch: pa.RecordBatch) -> float:

@@ -15,6 +15,7 @@ from airflow_materialize.connections import resolve
 from airflow_materialize.destinations import waiting
 from airflow_materialize.destinations.base import Table, for_connection
 from airflow_materialize.destinations.duckdb import destination as duckdb
+from airflow_materialize.destinations.duckdb.thrift import Thrift
 from airflow_materialize.errors import MaterializeError, TransientError
 
 
@@ -277,3 +278,12 @@ def test_tables_and_views_tell_their_columns_also_where_a_view_is_broken(destina
 def test_a_long_statement_draws_nothing_into_the_log(destination):
     with destination.session() as session:
         assert session.rows("SELECT current_setting('enable_progress_bar')") == [(False,)]
+
+
+def test_memory_that_was_too_little_grows_threefold_and_in_the_end_is_all_that_the_connection_has():
+    thrift = Thrift()
+    found = [thrift.times]
+    for _ in range(5):
+        thrift.relent()
+        found.append(thrift.times)
+    assert found == [1, 3, 9, 27, 0, 0]

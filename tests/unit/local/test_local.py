@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,16 @@ def test_load_alone_takes_the_newest_file_that_run_alone_kept(shop):
     shop.run(path, only=["load"])
     assert shop.rows("SELECT * FROM x") == [(2,)]
     assert not newest.exists()
+
+
+def test_a_loaded_file_is_gone_and_given_back_to_the_disk(shop, tmp_path):
+    shop.write("x", "def materialize():\n    return [{'x': 1}]\n")
+    assert shop.run().rows("x") == 1
+    assert not [*tmp_path.glob("staged/**/*.arrow")]
+    until = time.monotonic() + 10
+    while (mapped := f"{tmp_path}/staged" in Path("/proc/self/maps").read_text()) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not mapped
 
 
 def test_modules_beside_the_asset_in_its_pipeline_and_in_the_repository_can_be_imported(shop):

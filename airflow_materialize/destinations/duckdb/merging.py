@@ -1,0 +1,136 @@
+"""How DuckDB merges: by statements that are quicker than the portable ones, and within little memory."""
+
+# ruff: noqa: S608  # Names are quoted by the session, and values are bound.
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airflow_materialize.destinations.base import Session
+from airflow_materialize.destinations.keeping import Keeping
+from airflow_materialize.destinations.publishing import Statement, changes, matching, newer, unchanged
+
+if TYPE_CHECKING:
+    from airflow_materialize.destinations.publishing import Publication
+    from airflow_materialize.destinations.spelling import Table
+
+_MOST_PARTS = 64
+_WIDE = 100
+"""Bytes of texts in a row from which on it takes an index no more time to delete and insert rows (measured)."""
+
+_VECTOR, _MARK, _INDEXED = 2048, 8, 24
+"""Rows of a vector; bytes that each of its rows takes once one is deleted, and in an index that is open for writing."""
+
+_REFERENCES = "SELECT 1 FROM duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY' LIMIT 1"
+"""A row that another table refers to cannot be deleted, not even to be inserted again."""
+
+_KEYS = """
+SELECT constraint_column_names, '' FROM duckdb_constraints()
+WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
+  AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')
+UNION ALL SELECT [], sql FROM duckdb_indexes()
+WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) AND is_unique
+"""
+
+
+class DuckDBMerging(Keeping, Session):
+    """The part of a DuckDB session that merges."""
+
+    part_rows = 100_000
+    """Staged rows that one statement of a merge joins. What is staged makes it fit."""
+    text_width = 0.0
+    """Bytes of a staged row that are outside of it in memory, as long texts are."""
+
+    @abstractmethod
+    def expect(self, size: int) -> None:
+        """Have room for so many bytes that stay in memory until COMMIT."""
+
+    @abstractmethod
+    def parts(self, table: Table) -> tuple[str, str, str]:
+        """Return catalog, schema and name of a table, with the connection's where it says none."""
+
+    def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
+        return {self.fold(name) for name in columns} in self._unique(table)
+
+    def _unique(self, table: Table) -> list[set[str]]:
+        """Return the columns, folded, of each unique index and constraint; none of an index over expressions."""
+        found = self.rows(_KEYS, [*self.parts(table), *self.parts(table)])
+        return [{self.fold(name) for name in (self.indexed(index) if index else names) or ()} for names, index in found]
+
+    def merge(self, publication: Publication) -> list[Statement] | None:
+        """Return the statements of a merge into a table whose key is unique, where these are the quickest."""
+        unique = [] if publication.null_keys else self._unique(publication.target)
+        if {self.fold(name) for name in publication.keys} not in unique:
+            return None
+        if self._replaces_less(publication):
+            return None
+        # A query would see what the parts before have done; a value may go from one row to one of another part.
+        at_once = bool(publication.expressions or publication.predicate or len(unique) > 1)
+        at_once = at_once or not self._numbers_rows(publication.staging)
+        target, staging = self.name_of(publication.target), self.name_of(publication.staging)
+        condition, same = newer(self, publication), unchanged(self, publication)
+        condition += f" AND NOT ({same})" if same else ""
+        update = ""
+        if publication.updates:
+            listed = ", ".join(f"{name} = {value}" for name, value in changes(self, publication).items())
+            update = f" WHEN MATCHED{condition} THEN UPDATE SET {listed}"
+        names = [self.quote(name) for name in publication.columns]
+        columns = ", ".join([*names, *map(self.quote, publication.filled)])
+        values = ", ".join([*(f"source.{name}" for name in names), *publication.filled.values()])
+        return [
+            Statement(
+                f"MERGE INTO {target} AS target USING {part} AS source ON {matching(self, publication)}{update}"
+                f" WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})",
+                counts="upserted",
+            )
+            for part in ([staging] if at_once else self._parts(staging))
+        ]
+
+    def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> str:  # noqa: ARG002, D102
+        # To tell keys apart takes memory that it cannot put away.
+        return f"SELECT count(*) FROM {staging} AS source SEMI JOIN {target} AS target ON {condition}"
+
+    def make_room(self, publication: Publication) -> None:  # noqa: D102
+        if key := publication.keys[0] if publication.keys else publication.incremental_key:
+            self.expect(_MARK * self._near(publication, key))
+
+    def _replaces_less(self, publication: Publication) -> bool:
+        """Whether deleting rows and inserting them takes less memory than changing them.
+
+        The texts that an UPDATE changes are in memory until COMMIT, those before and those after.
+        """
+        if not publication.replaces_rows or self.text_width < _WIDE or self.rows(_REFERENCES):
+            return False
+        texts = 2 * self.text_width * self.count(publication.staging)
+        return texts > (_MARK + _INDEXED) * self._near(publication, publication.keys[0])
+
+    def _near(self, publication: Publication, key: str) -> int:
+        """Return how many rows the vectors have in which any lies between the least and the greatest staged key.
+
+        From the others none is deleted.
+        """
+        target, staging, name = self.name_of(publication.target), self.name_of(publication.staging), self.quote(key)
+        if not self._numbers_rows(publication.target):
+            return self.count(publication.target)
+        [(vectors,)] = self.rows(
+            f"SELECT count(DISTINCT rowid // {_VECTOR}) FROM {target}"
+            f" WHERE {name} BETWEEN (SELECT min({name}) FROM {staging}) AND (SELECT max({name}) FROM {staging})"
+        )
+        return int(vectors) * _VECTOR
+
+    def _numbers_rows(self, table: Table) -> bool:
+        """Whether `rowid` is the number of a row, and no column of the table."""
+        return "rowid" not in {self.fold(column) for column in self.columns(table) or ()}
+
+    def _parts(self, staging: str) -> list[str]:
+        """Return the staged rows in parts, each as what a statement takes: all that a MERGE joins is in memory."""
+        # What a transaction has inserted itself is numbered from a high number on.
+        [(first, last)] = self.rows(f"SELECT coalesce(min(rowid), 0), coalesce(max(rowid), 0) FROM {staging}")
+        # Each looks through the keys of the table.
+        size = max(self.part_rows, (last - first) // _MOST_PARTS + 1)
+        return [
+            f"(SELECT * FROM {staging} WHERE rowid >= {start} AND rowid < {start + size})"
+            for start in range(first, last + 1, size)
+        ]
