@@ -21,6 +21,12 @@ class Tables(Spelling):
     changes_roll_back: bool = True
     """Whether what is made and changed here is taken back with the transaction."""
 
+    replaces_rows: bool = False
+    """Whether a merge may delete the rows that it changes, and insert them as they are then.
+
+    Not where something may hang on a row: foreign keys that take other rows along, triggers.
+    """
+
     swaps_lock_readers: ClassVar[bool] = False
     """Whether nobody can read a table from the time that its columns are swapped until COMMIT."""
 

@@ -67,9 +67,7 @@ def plan_publication(
         predicate=_predicate(session, plan, schema, there) if merges else "",
         updates=tuple(updates),
         expressions=expressions,
-        replaces_rows=set(there) == set(schema.names)
-        and len(updates) == len(others)
-        and not (keys.incremental or expressions),
+        replaces_rows=set(there) == set(schema.names) and len(updates) == len(others) and not expressions,
         incremental_key=keys.incremental,
         bounds=keys.bounds,
         load_key_column=next((name for name in schema.names if fold(name) == LOAD_KEY_COLUMN), ""),
@@ -173,18 +171,14 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
     if any(statement.counts.startswith("upserted") for statement in statements):
         new = rows - matched
         touched = counted["upserted"] or (counted["upserted twice"] + new) // 2
-        _check(new <= touched <= rows, publication, f"{touched} rows came of {rows}, and {new} were new")
+        _check_doubled(publication, matched, touched - new)
+        _check(new <= touched, publication, f"{touched} rows came of {rows}, and {new} were new")
         return Counts(updated=touched - new, inserted=new)
     if not publication.keys:
         check_arrival(publication, counted["inserted"], rows)
         return Counts(deleted=counted["deleted"], inserted=counted["inserted"])
     new, updated = rows - matched, counted["updated"] + counted["replaced"]
-    if updated > matched:
-        raise MaterializeError(
-            f"{publication.target} has several rows for some of the result's primary keys"
-            f" ({', '.join(publication.keys)}): {matched} keys match {updated} rows",
-            hint="remove the doubled rows, or rebuild the table by a full refresh",
-        )
+    _check_doubled(publication, matched, updated)
     inserted = counted["inserted"] - counted["replaced"]
     _check(inserted == new, publication, f"{inserted} of {new} new rows were inserted")
     return Counts(updated=updated, inserted=inserted)
@@ -197,6 +191,15 @@ def check_arrival(publication: Publication, inserted: int, rows: int) -> None:
         MaterializeError: The counts do not add up. Rolled back, nothing has changed.
     """
     _check(inserted == rows, publication, f"{inserted} of {rows} rows were inserted")
+
+
+def _check_doubled(publication: Publication, matched: int, updated: int) -> None:
+    if updated > matched:
+        raise MaterializeError(
+            f"{publication.target} has several rows for some of the result's primary keys"
+            f" ({', '.join(publication.keys)}): {matched} keys match {updated} rows",
+            hint="remove the doubled rows, or rebuild the table by a full refresh",
+        )
 
 
 def _check(right: bool, publication: Publication, found: str) -> None:  # noqa: FBT001

@@ -89,8 +89,8 @@ class DuckDBBulk(DuckDBPublishing):
             if self._sparing.active:
                 # Else closing does it in all the memory there is: rows of which some are deleted are written anew. The
                 # load is done whatever comes of it.
-                with suppress(duckdb.Error):
-                    self._connection.execute("CHECKPOINT")
+                with suppress(MaterializeError):
+                    self.execute("CHECKPOINT")
 
     def _roll_back(self) -> None:
         self.published()

@@ -17,7 +17,7 @@ from airflow_materialize.destinations.arrow import is_json, is_text
 from airflow_materialize.destinations.mysql.types import is_text_type, length_of
 from airflow_materialize.destinations.placeholders import formatted
 from airflow_materialize.destinations.reading import Parameters
-from airflow_materialize.destinations.spelling import Spelling, Table
+from airflow_materialize.destinations.spelling import Spelling
 from airflow_materialize.errors import MaterializeError
 
 LONGEST_NAME = 64
@@ -58,9 +58,6 @@ class MySQLSpelling(Spelling):
             # Whatever the table's collation takes for equal.
             left, right = (f"CAST({side} AS BINARY)" for side in (left, right))
         return self.same(left, right)
-
-    def delete_sources(self, staging: Table, target: str, condition: str) -> str:  # noqa: D102
-        return f"DELETE source FROM {self.name_of(staging)} AS source JOIN {target} AS target ON {condition}"
 
     def apart(self, query: str) -> str:  # noqa: D102
         # Else it would be joined row by row where the table has no index: this one gets its own.

@@ -33,10 +33,6 @@ ORDER BY type, name
 """
 
 
-_ROW_NUMBERS = ("rowid", "_rowid_", "oid")
-"""What the number of a row is called, unless a column is called so."""
-
-
 class SQLitePublishing(Keeping, Session):
     """The part of an SQLite session that publishes."""
 
@@ -87,16 +83,6 @@ class SQLitePublishing(Keeping, Session):
     def unchanged(self, left: str, right: str, arrow_type: pa.DataType, *, collated: bool) -> str:  # noqa: ARG002, D102
         # A column that was there may have a collation that no header declares.
         return self.same(f"{left} COLLATE BINARY" if is_text(arrow_type) else left, right)
-
-    def delete_sources(self, staging: Table, target: str, condition: str) -> str:  # noqa: D102
-        taken = {self.fold(name) for name in self.columns(staging) or ()}
-        row = next((name for name in _ROW_NUMBERS if name not in taken), "")
-        if not row:
-            return super().delete_sources(staging, target, condition)
-        # The staging table has an index on the key, the table may have none: it is read once.
-        name = self.name_of(staging)
-        joined = f"SELECT source.{row} FROM {target} AS target JOIN {name} AS source ON {condition}"
-        return f"DELETE FROM {name} WHERE {row} IN ({joined})"
 
     def merge(self, publication: Publication) -> list[Statement] | None:
         """Return the statement of a merge into a table whose key is unique."""
