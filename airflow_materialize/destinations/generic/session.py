@@ -28,9 +28,6 @@ _DEFINES = frozenset({"alter", "comment", "create", "drop", "grant", "rename", "
 """First words of statements that some databases commit at once."""
 
 _CHANGES = frozenset({"delete", "insert", "update"})
-_UPDATES_FROM = frozenset({"postgres", "sqlite"})
-"""Dialects in which a table may be updated by a second one as PostgreSQL has it."""
-
 _MOST_ROWS = 500
 _TRIES = 4
 
@@ -53,7 +50,7 @@ class GenericSession(GenericCatalog):
         self.dialect = style.dialect
         self.style = style
         self.title = driver.title
-        self.replaces_rows = style.dialect not in _UPDATES_FROM
+        self.replaces_rows = not style.updates_from
         self._connection = connection
         self._driver = driver
         self._connect = connect

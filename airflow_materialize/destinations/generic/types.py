@@ -46,6 +46,7 @@ class Style:
         parameters: The most parameters of a statement.
         any_float, any_text: Whether NaN and infinity, and NUL characters, are stored as they are.
         few_classes: Whether it has SQLite's few classes of values.
+        updates_from: Whether a table is updated by a second one as PostgreSQL has it.
     """
 
     dialect: str = ""
@@ -58,6 +59,7 @@ class Style:
     any_float: bool = False
     any_text: bool = False
     few_classes: bool = False
+    updates_from: bool = False
 
     def storable(self, arrow_type: pa.DataType) -> pa.DataType:
         """Return the Arrow type as which values are taken."""
@@ -120,7 +122,7 @@ _STYLES = {
         text="LONGTEXT",
         binary="LONGBLOB",
     ),
-    "postgres": Style("postgres", binary="BYTEA", parameters=30_000, any_float=True),
+    "postgres": Style("postgres", binary="BYTEA", parameters=30_000, any_float=True, updates_from=True),
     "redshift": Style(
         "redshift",
         _ANSI | {pa.time64("us"): "TIME", pa.timestamp("us"): "TIMESTAMP", pa.timestamp("us", "UTC"): "TIMESTAMPTZ"},
@@ -147,6 +149,7 @@ _STYLES = {
         decimal="TEXT",
         any_text=True,
         few_classes=True,
+        updates_from=True,
     ),
     "tsql": Style(
         "tsql",
