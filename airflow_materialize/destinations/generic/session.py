@@ -51,8 +51,7 @@ class GenericSession(GenericCatalog):
         self.style = style
         self.title = driver.title
         self.replaces_rows = not style.updates_from
-        self._connection = connection
-        self._driver = driver
+        self._connection, self._driver = connection, driver
         self._connect = connect
         self._read_only = read_only
         self._in_transaction = self._has_created = False
