@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pyarrow as pa
 import pytest
 
@@ -281,3 +283,38 @@ def test_a_merge_by_another_key_takes_no_row_away_that_refers_to_the_rows_it_cha
         assert (report.rows_updated, report.rows_inserted) == (2, 1)
         assert warehouse.rows(columns="code, v") == [(10, "A"), (20, "B"), (30, "C")]
     assert warehouse.rows(children) == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("unique", ["", "index"])
+@pytest.mark.parametrize("marked", [(), ("v",), ("at", "v")])
+@pytest.mark.parametrize("nulls", [False, True])
+def test_each_row_of_a_merge_is_newer_or_not_whatever_is_null(warehouse, unique, marked, nulls):
+    moments, before, result = [None, 1, 2], {}, {}
+    for key, (there, here, value) in enumerate(product([*moments, "none"], [*moments, "none"], ["same", "other", None])):
+        if there != "none":
+            before[key] = (there, "same")
+        if here != "none":
+            result[key] = (here, value)
+    if nulls:
+        before[None], result[None] = (1, "same"), (2, "other")
+    expected, updated = dict(before), 0
+    for key, (at, v) in result.items():
+        old = before.get(key)
+        if old is None:
+            expected[key] = (at, v)
+        elif old[0] is None or (at is not None and at >= old[0]):
+            expected[key] = (at if marked != ("v",) else old[0], v)
+            updated += expected[key] != old
+    whole = pa.schema([("id", pa.int64()), ("at", pa.int64()), ("v", pa.string())])
+    tables = [
+        pa.Table.from_pylist([{"id": key, "at": at, "v": v} for key, (at, v) in rows.items()], schema=whole)
+        for rows in (before, result)
+    ]
+    warehouse.load(tables[0])
+    key_in(warehouse, unique)
+    options = {"on_null_key": "match"} if nulls else {}
+    report = merge(warehouse, tables[1], [{"name": name, "update_on_merge": True} for name in marked],
+                   incremental_key="at", options=options)  # fmt: skip
+    assert (report.rows_updated, report.rows_inserted) == (updated, len({*result} - {*before}))
+    found = {key: (at, v) for key, at, v in warehouse.rows(columns='id, "at", v')}
+    assert found == expected
