@@ -119,7 +119,7 @@ class Spelling(ABC):
         return self.same(left, right)
 
     def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> str:
-        """Return the query that counts the keys of a table that another one has too.
+        """Return the query that counts the keys of a table that another one has too, and the rows that have them.
 
         Args:
             target: The table's quoted name.
@@ -128,7 +128,8 @@ class Spelling(ABC):
             condition: What joins the two, `target` and `source`.
         """
         joined = f"{target} AS target JOIN {staging} AS source ON {condition}"
-        return f"SELECT count(*) FROM (SELECT DISTINCT {', '.join(keys)} FROM {joined}) AS matched"  # noqa: S608
+        groups = f"SELECT count(*) AS found FROM {joined} GROUP BY {', '.join(keys)}"  # noqa: S608
+        return f"SELECT count(*), coalesce(sum(found), 0) FROM ({groups}) AS matched"  # noqa: S608
 
     def apart(self, query: str) -> str:
         """Return a query as a table to join, computed before the join where the database does better so."""

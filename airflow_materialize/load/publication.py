@@ -156,7 +156,8 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
     counts_itself = any(statement.counts == "merged" for statement in statements)
     matched = 0
     if publication.keys and not history and not counts_itself:
-        [(matched,)] = session.rows(matched_rows(session, publication))
+        [(matched, there)] = session.rows(matched_rows(session, publication))
+        _check_doubled(publication, matched, int(there))
     for statement in statements:
         if statement.counts.startswith("merged"):
             [(updated, inserted)] = session.rows(statement.sql, statement.parameters)
@@ -171,16 +172,15 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
     if any(statement.counts.startswith("upserted") for statement in statements):
         new = rows - matched
         touched = counted["upserted"] or (counted["upserted twice"] + new) // 2
-        _check_doubled(publication, matched, touched - new)
-        _check(new <= touched, publication, f"{touched} rows came of {rows}, and {new} were new")
+        _check(new <= touched <= rows, publication, f"{touched} rows came of {rows}, and {new} were new")
         return Counts(updated=touched - new, inserted=new)
     if not publication.keys:
         check_arrival(publication, counted["inserted"], rows)
         return Counts(deleted=counted["deleted"], inserted=counted["inserted"])
     new, updated = rows - matched, counted["updated"] + counted["replaced"]
-    _check_doubled(publication, matched, updated)
     inserted = counted["inserted"] - counted["replaced"]
-    _check(inserted == new, publication, f"{inserted} of {new} new rows were inserted")
+    right = inserted == new and updated <= matched
+    _check(right, publication, f"{inserted} of {new} new rows were inserted, {updated} of {matched} updated")
     return Counts(updated=updated, inserted=inserted)
 
 
@@ -193,11 +193,11 @@ def check_arrival(publication: Publication, inserted: int, rows: int) -> None:
     _check(inserted == rows, publication, f"{inserted} of {rows} rows were inserted")
 
 
-def _check_doubled(publication: Publication, matched: int, updated: int) -> None:
-    if updated > matched:
+def _check_doubled(publication: Publication, matched: int, rows: int) -> None:
+    if rows > matched:
         raise MaterializeError(
             f"{publication.target} has several rows for some of the result's primary keys"
-            f" ({', '.join(publication.keys)}): {matched} keys match {updated} rows",
+            f" ({', '.join(publication.keys)}): {matched} keys match {rows} rows",
             hint="remove the doubled rows, or rebuild the table by a full refresh",
         )
 

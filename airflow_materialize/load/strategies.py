@@ -223,7 +223,7 @@ def current_rows(session: Session, publication: Publication) -> str:
 
 
 def matched_rows(session: Session, publication: Publication) -> str:
-    """Return the query that counts the staged rows whose key the table has."""
+    """Return the query that counts the staged rows whose key the table has, and the rows of the table that have one."""
     target, staging = session.name_of(publication.target), session.name_of(publication.staging)
     keys = [f"target.{session.quote(key)}" for key in publication.keys]
     return session.count_matched(target, staging, keys, same_key(session, publication))

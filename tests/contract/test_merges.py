@@ -290,7 +290,9 @@ def test_a_merge_by_another_key_takes_no_row_away_that_refers_to_the_rows_it_cha
 @pytest.mark.parametrize("nulls", [False, True])
 def test_each_row_of_a_merge_is_newer_or_not_whatever_is_null(warehouse, unique, marked, nulls):
     moments, before, result = [None, 1, 2], {}, {}
-    for key, (there, here, value) in enumerate(product([*moments, "none"], [*moments, "none"], ["same", "other", None])):
+    for key, (there, here, value) in enumerate(
+        product([*moments, "none"], [*moments, "none"], ["same", "other", None])
+    ):
         if there != "none":
             before[key] = (there, "same")
         if here != "none":
@@ -318,3 +320,20 @@ def test_each_row_of_a_merge_is_newer_or_not_whatever_is_null(warehouse, unique,
     assert (report.rows_updated, report.rows_inserted) == (updated, len({*result} - {*before}))
     found = {key: (at, v) for key, at, v in warehouse.rows(columns='id, "at", v')}
     assert found == expected
+
+
+@pytest.mark.parametrize("changed", [[5], [3], []])
+@pytest.mark.parametrize("variant", ["plain", "newer wins", "marked", "expression", "predicate", "null keys"])
+def test_a_merge_into_a_table_that_has_a_key_of_the_result_twice_is_refused(warehouse, variant, changed):
+    warehouse.load({"id": [*range(1, 11), 5], "at": [1] * 11, "v": ["a"] * 11})
+    before, options = warehouse.rows(), dict(VARIANTS[variant])
+    columns = options.pop("columns", [])
+    values = ["b" if key in changed else "a" for key in range(1, 12)]
+    with pytest.raises(MaterializeError) as caught:
+        merge(warehouse, {"id": [*range(1, 12)], "at": [1] * 11, "v": values}, columns, **options)
+    assert str(caught.value) == (
+        f"{warehouse.table()} has several rows for some of the result's primary keys (id): 10 keys match 11 rows\n"
+        "Hint: remove the doubled rows, or rebuild the table by a full refresh\n"
+        f"Nothing was changed in {warehouse.table()}."
+    )
+    assert warehouse.rows() == before

@@ -94,7 +94,8 @@ class DuckDBMerging(Keeping, Session):
 
     def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> str:  # noqa: ARG002, D102
         # To tell keys apart takes memory that it cannot put away.
-        return f"SELECT count(*) FROM {staging} AS source SEMI JOIN {target} AS target ON {condition}"
+        matched = f"SELECT count(*) FROM {staging} AS source SEMI JOIN {target} AS target ON {condition}"
+        return f"SELECT ({matched}), count(*) FROM {target} AS target SEMI JOIN {staging} AS source ON {condition}"
 
     def make_room(self, publication: Publication) -> None:  # noqa: D102
         if key := publication.keys[0] if publication.keys else publication.incremental_key:

@@ -220,7 +220,7 @@ def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_shou
         tables = {table.name for table in tree.find_all(sqlglot.exp.Table)}
         assert tables <= {'or"ders', "st;age"}
         columns = {column.name for column in tree.find_all(sqlglot.exp.Column)}
-        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched", "rowid", *HISTORY_COLUMNS}
+        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched", "found", "rowid", *HISTORY_COLUMNS}
 
 
 def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):
