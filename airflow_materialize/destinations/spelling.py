@@ -118,8 +118,8 @@ class Spelling(ABC):
         """
         return self.same(left, right)
 
-    def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> str:
-        """Return the query that counts the keys of a table that another one has too, and the rows that have them.
+    def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> list[str]:
+        """Return the queries that count the keys of a table that another one has too, and the rows that have them.
 
         Args:
             target: The table's quoted name.
@@ -129,7 +129,7 @@ class Spelling(ABC):
         """
         joined = f"{target} AS target JOIN {staging} AS source ON {condition}"
         groups = f"SELECT count(*) AS found FROM {joined} GROUP BY {', '.join(keys)}"  # noqa: S608
-        return f"SELECT count(*), coalesce(sum(found), 0) FROM ({groups}) AS matched"  # noqa: S608
+        return [f"SELECT count(*), coalesce(sum(found), 0) FROM ({groups}) AS matched"]  # noqa: S608
 
     def apart(self, query: str) -> str:
         """Return a query as a table to join, computed before the join where the database does better so."""

@@ -156,8 +156,9 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
     counts_itself = any(statement.counts == "merged" for statement in statements)
     matched = 0
     if publication.keys and not history and not counts_itself:
-        [(matched, there)] = session.rows(matched_rows(session, publication))
-        _check_doubled(publication, matched, int(there))
+        counts = [int(count) for query in matched_rows(session, publication) for count in session.rows(query)[0]]
+        matched, there = counts
+        _check_doubled(publication, matched, there)
     for statement in statements:
         if statement.counts.startswith("merged"):
             [(updated, inserted)] = session.rows(statement.sql, statement.parameters)

@@ -222,8 +222,8 @@ def current_rows(session: Session, publication: Publication) -> str:
     return f"SELECT count(*) FROM {session.name_of(publication.target)} WHERE {current}"
 
 
-def matched_rows(session: Session, publication: Publication) -> str:
-    """Return the query that counts the staged rows whose key the table has, and the rows of the table that have one."""
+def matched_rows(session: Session, publication: Publication) -> list[str]:
+    """Return the queries that count the staged rows whose key the table has, and the table's rows that have one."""
     target, staging = session.name_of(publication.target), session.name_of(publication.staging)
     keys = [f"target.{session.quote(key)}" for key in publication.keys]
     return session.count_matched(target, staging, keys, same_key(session, publication))

@@ -92,10 +92,13 @@ class DuckDBMerging(Keeping, Session):
             for part in ([staging] if at_once else self._parts(staging))
         ]
 
-    def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> str:  # noqa: ARG002, D102
-        # To tell keys apart takes memory that it cannot put away.
-        matched = f"SELECT count(*) FROM {staging} AS source SEMI JOIN {target} AS target ON {condition}"
-        return f"SELECT ({matched}), count(*) FROM {target} AS target SEMI JOIN {staging} AS source ON {condition}"
+    def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> list[str]:  # noqa: ARG002, D102
+        # To tell keys apart takes memory that it cannot put away, and so do two joins at once.
+        source, target = f"{staging} AS source", f"{target} AS target"
+        return [
+            f"SELECT count(*) FROM {left} SEMI JOIN {right} ON {condition}"
+            for left, right in ((source, target), (target, source))
+        ]
 
     def make_room(self, publication: Publication) -> None:  # noqa: D102
         if key := publication.keys[0] if publication.keys else publication.incremental_key:

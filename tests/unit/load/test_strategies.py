@@ -213,7 +213,7 @@ def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_shou
             session.create_table(table, dict.fromkeys(publication.columns, "INTEGER"))
     statements = [statement.sql for statement in statements_for(strategy, session, publication)]
     predicate = publication.predicate or "TRUE"
-    asked = [matched_rows(session, publication), unreached_rows(session, replace(publication, predicate=predicate))]
+    asked = [*matched_rows(session, publication), unreached_rows(session, replace(publication, predicate=predicate))]
     asked.append(current_rows(session, publication))
     for text in [*statements, *asked]:
         [tree] = sqlglot.parse(text, read=session.dialect)
@@ -240,7 +240,7 @@ def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):
         for name in STRATEGIES:
             for variant in variants:
                 publication = replace(variant, staging=staging)
-                queries = [matched_rows(session, publication)]
+                queries = matched_rows(session, publication)
                 if publication.predicate:
                     queries.append(unreached_rows(session, publication))
                 queries += [statement.sql for statement in statements_for(name, session, publication)]
