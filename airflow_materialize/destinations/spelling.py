@@ -118,6 +118,17 @@ class Spelling(ABC):
         """
         return self.same(left, right)
 
+    def delete_sources(self, staging: Table, target: str, condition: str) -> str:
+        """Return the statement that removes the rows of a table, `source`, for which another has a `target`.
+
+        Args:
+            staging: The table.
+            target: The other's quoted name.
+            condition: What joins them.
+        """
+        exists = f"EXISTS (SELECT 1 FROM {target} AS target WHERE {condition})"  # noqa: S608
+        return f"DELETE FROM {self.name_of(staging)} AS source WHERE {exists}"  # noqa: S608
+
     def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> list[str]:
         """Return the queries that count the keys of a table that another one has too, and the rows that have them.
 

@@ -104,7 +104,7 @@ def merge(session: Session, publication: Publication) -> list[Statement]:
     if publication.replaces_rows and session.replaces_rows:
         # Removing the rows that are the same costs what it saves where all have changed, and saves the rest (measured).
         idle = f"{matches}{_idle(session, publication, same)}"
-        known = f"DELETE FROM {staging} AS source WHERE EXISTS (SELECT 1 FROM {target} AS target WHERE {idle})"
+        known = session.delete_sources(publication.staging, target, idle)
         delete = f"DELETE FROM {target} AS target WHERE EXISTS (SELECT 1 FROM {staging} AS source WHERE {matches})"
         return [Statement(known), Statement(delete, counts="replaced"), insert(session, publication)]
     statements = []

@@ -92,6 +92,14 @@ class DuckDBMerging(Keeping, Session):
             for part in ([staging] if at_once else self._parts(staging))
         ]
 
+    def delete_sources(self, staging: Table, target: str, condition: str) -> str:  # noqa: D102
+        if not self._numbers_rows(staging):
+            return super().delete_sources(staging, target, condition)
+        # With EXISTS it takes twice the time, and more memory than it may have (measured).
+        name = self.name_of(staging)
+        joined = f"SELECT source.rowid FROM {target} AS target JOIN {name} AS source ON {condition}"
+        return f"DELETE FROM {name} WHERE rowid IN ({joined})"
+
     def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> list[str]:  # noqa: ARG002, D102
         # To tell keys apart takes memory that it cannot put away, and so do two joins at once.
         source, target = f"{staging} AS source", f"{target} AS target"

@@ -113,8 +113,12 @@ def test_a_merge_deletes_and_inserts_where_nothing_may_hang_on_a_row(session, ke
     publication = replace(PLAIN, replaces_rows=True, incremental_key=key)
     session.replaces_rows = True
     condition = f"{SAME} AND ({idle.format(unchanged=unchanged, newer=NEWER)})"
+    known = f'DELETE FROM "staged" AS source WHERE EXISTS (SELECT 1 FROM "orders" AS target WHERE {condition})'
+    if session.dialect == "duckdb":
+        joined = f'"orders" AS target JOIN "staged" AS source ON {condition}'
+        known = f'DELETE FROM "staged" WHERE rowid IN (SELECT source.rowid FROM {joined})'
     assert sql(session, "merge", publication) == [
-        f'DELETE FROM "staged" AS source WHERE EXISTS (SELECT 1 FROM "orders" AS target WHERE {condition})',
+        known,
         f'DELETE FROM "orders" AS target WHERE EXISTS (SELECT 1 FROM "staged" AS source WHERE {SAME})',
         INSERT,
     ]
