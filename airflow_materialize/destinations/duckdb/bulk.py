@@ -86,11 +86,11 @@ class DuckDBBulk(DuckDBPublishing):
     def commit(self) -> None:  # noqa: D102
         with self._sparing.resumed():
             super().commit()
-            if self._sparing.active:
+            if self._sparing.active and self._target:
                 # Else closing does it in all the memory there is: rows of which some are deleted are written anew. The
                 # load is done whatever comes of it.
                 with suppress(MaterializeError):
-                    self.execute("CHECKPOINT")
+                    self.execute(f"CHECKPOINT {self.quote(self.parts(self._target)[0])}")
 
     def _roll_back(self) -> None:
         self.published()
