@@ -241,7 +241,7 @@ class _Load:
         filled = apply_schema(session, self.table, schema, plan.asset)
         publication = plan_publication(session, filled, staging, plan, schema, keys)
         check_reach(session, publication, keys)
-        counts = publish(session, plan.strategy, publication, staged - doubled)
+        counts = publish(session, plan.strategy, publication, keys, staged - doubled)
         if filled != self.table:
             session.end_swap(self.table, filled)
         session.drop_table(staging)

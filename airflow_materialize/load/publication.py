@@ -16,7 +16,14 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.keys import SAMPLES, null_keys, shown
 from airflow_materialize.load.scd2 import VALID_FROM
 from airflow_materialize.load.schema import LOAD_KEY_COLUMN
-from airflow_materialize.load.strategies import Publication, current_rows, matched_rows, statements_for, unreached_rows
+from airflow_materialize.load.strategies import (
+    Publication,
+    current_rows,
+    doubled_rows,
+    matched_rows,
+    statements_for,
+    unreached_rows,
+)
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.base import Session, Table
@@ -136,13 +143,14 @@ def check_reach(session: Session, publication: Publication, keys: Keys) -> None:
         )
 
 
-def publish(session: Session, strategy: str, publication: Publication, rows: int) -> Counts:
+def publish(session: Session, strategy: str, publication: Publication, keys: Keys, rows: int) -> Counts:
     """Apply a strategy, and see that every row of the result arrived once.
 
     Args:
         session: An open session, inside of the load's transaction.
         strategy: Its name.
         publication: What goes where.
+        keys: What the load goes by.
         rows: Rows in the staging table.
 
     Raises:
@@ -158,7 +166,8 @@ def publish(session: Session, strategy: str, publication: Publication, rows: int
     if publication.keys and not history and not counts_itself:
         counts = [int(count) for query in matched_rows(session, publication) for count in session.rows(query)[0]]
         matched, there = counts
-        _check_doubled(publication, matched, there)
+        if there > matched:
+            raise _doubled(session, publication, keys)
     for statement in statements:
         if statement.counts.startswith("merged"):
             [(updated, inserted)] = session.rows(statement.sql, statement.parameters)
@@ -194,13 +203,14 @@ def check_arrival(publication: Publication, inserted: int, rows: int) -> None:
     _check(inserted == rows, publication, f"{inserted} of {rows} rows were inserted")
 
 
-def _check_doubled(publication: Publication, matched: int, rows: int) -> None:
-    if rows > matched:
-        raise MaterializeError(
-            f"{publication.target} has several rows for some of the result's primary keys"
-            f" ({', '.join(publication.keys)}): {matched} keys match {rows} rows",
-            hint="remove the doubled rows, or rebuild the table by a full refresh",
-        )
+def _doubled(session: Session, publication: Publication, keys: Keys) -> MaterializeError:
+    """Return the error of a table that has a key of the result in several rows, with five of the keys."""
+    samples = session.rows(f"{doubled_rows(session, publication)} LIMIT {SAMPLES}")
+    return MaterializeError(
+        f"{publication.target} has several rows for some of the result's primary keys ({', '.join(keys.primary)})"
+        + shown(samples, keys, counted=True),
+        hint="remove the doubled rows, or rebuild the table by a full refresh",
+    )
 
 
 def _check(right: bool, publication: Publication, found: str) -> None:  # noqa: FBT001

@@ -23,7 +23,15 @@ from airflow_materialize.errors import MaterializeError
 if TYPE_CHECKING:
     from airflow_materialize.destinations.base import Session
 
-__all__ = ["Publication", "Statement", "matched_rows", "statements_for", "strategy_names", "unreached_rows"]
+__all__ = [
+    "Publication",
+    "Statement",
+    "doubled_rows",
+    "matched_rows",
+    "statements_for",
+    "strategy_names",
+    "unreached_rows",
+]
 
 Strategy = Callable[["Session", Publication], list[Statement]]
 _STRATEGIES: dict[str, Strategy] = {}
@@ -227,6 +235,15 @@ def matched_rows(session: Session, publication: Publication) -> list[str]:
     target, staging = session.name_of(publication.target), session.name_of(publication.staging)
     keys = [f"target.{session.quote(key)}" for key in publication.keys]
     return session.count_matched(target, staging, keys, same_key(session, publication))
+
+
+def doubled_rows(session: Session, publication: Publication) -> str:
+    """Return the query of the keys, as texts, that the result has and the table in several rows, with their number."""
+    target, staging = session.name_of(publication.target), session.name_of(publication.staging)
+    keys = ", ".join(f"target.{session.quote(key)}" for key in publication.keys)
+    texts = ", ".join(session.as_text(f"target.{session.quote(key)}") for key in publication.keys)
+    joined = f"{target} AS target JOIN {staging} AS source ON {same_key(session, publication)}"
+    return f"SELECT {texts}, count(*) FROM {joined} GROUP BY {keys} HAVING count(*) > 1 ORDER BY {keys}"
 
 
 def unreached_rows(session: Session, publication: Publication) -> str:

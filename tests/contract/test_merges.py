@@ -332,8 +332,15 @@ def test_a_merge_into_a_table_that_has_a_key_of_the_result_twice_is_refused(ware
     with pytest.raises(MaterializeError) as caught:
         merge(warehouse, {"id": [*range(1, 12)], "at": [1] * 11, "v": values}, columns, **options)
     assert str(caught.value) == (
-        f"{warehouse.table()} has several rows for some of the result's primary keys (id): 10 keys match 11 rows\n"
+        f"{warehouse.table()} has several rows for some of the result's primary keys (id): 5 2 times\n"
         "Hint: remove the doubled rows, or rebuild the table by a full refresh\n"
         f"Nothing was changed in {warehouse.table()}."
     )
     assert warehouse.rows() == before
+
+
+def test_a_sensitive_key_that_a_table_has_twice_is_not_shown(warehouse):
+    warehouse.load({"id": [41, 42, 42]})
+    with pytest.raises(MaterializeError, match=r"keys \(id\) \(not shown: a key column is sensitive\)\n") as caught:
+        warehouse.load({"id": [41, 42]}, "merge", columns=[{**KEY, "sensitive": True}])
+    assert "42" not in str(caught.value)

@@ -13,6 +13,7 @@ from airflow_materialize.errors import MaterializeError
 from airflow_materialize.load.strategies import (
     Publication,
     current_rows,
+    doubled_rows,
     matched_rows,
     statements_for,
     strategy_names,
@@ -218,7 +219,7 @@ def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_shou
     statements = [statement.sql for statement in statements_for(strategy, session, publication)]
     predicate = publication.predicate or "TRUE"
     asked = [*matched_rows(session, publication), unreached_rows(session, replace(publication, predicate=predicate))]
-    asked.append(current_rows(session, publication))
+    asked += [current_rows(session, publication), doubled_rows(session, publication)]
     for text in [*statements, *asked]:
         [tree] = sqlglot.parse(text, read=session.dialect)
         tables = {table.name for table in tree.find_all(sqlglot.exp.Table)}
