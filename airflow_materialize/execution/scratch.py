@@ -25,10 +25,13 @@ def scratch() -> Iterator[Path]:
     for left in place.glob(f"{_PREFIX}*"):
         _delete_unused(left)
     while True:
+        # Another run may find it before its lock is taken, and deletes it.
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
-        opened = os.open(folder, _FOLDER)
         try:
-            # Another one may find it before its lock is taken, and deletes it.
+            opened = os.open(folder, _FOLDER)
+        except FileNotFoundError:
+            continue
+        try:
             if _is_locked(opened, folder):
                 yield folder
                 return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_materialize.execution import scratch as module
 from airflow_materialize.execution.scratch import delete_tree, scratch
 
 HOLDER = """
@@ -99,3 +100,25 @@ def test_a_link_in_its_place_is_not_followed(place):
     (place / "link").symlink_to(kept)
     delete_tree(place / "link")
     assert [*kept.iterdir()] == [kept / "file"]
+
+
+@pytest.mark.parametrize("taken", ["before it is opened", "before it is locked"])
+def test_a_folder_that_another_run_deletes_before_it_is_locked_is_made_anew(monkeypatch, taken):
+    made = []
+
+    def deleted(folder):
+        made.append(Path(folder))
+        if len(made) == 1:
+            with scratch():  # Another run, which deletes what nobody has locked.
+                assert not made[0].exists()
+        return folder
+
+    name, place = ("mkdtemp", tempfile) if taken == "before it is opened" else ("_is_locked", module)
+    original = getattr(place, name)
+    if place is tempfile:
+        monkeypatch.setattr(place, name, lambda **options: deleted(original(**options)))
+    else:
+        monkeypatch.setattr(place, name, lambda opened, folder: original(opened, deleted(folder)))
+    with scratch() as folder:
+        assert folder.is_dir()
+        assert folder != made[0]

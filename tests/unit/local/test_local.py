@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from airflow_materialize import AssetError, MaterializeError
+from airflow_materialize import AssetError, MaterializeError, staged_file
 from airflow_materialize.execution.environments.interpreter import search_path
 
 PYTHONS = [
@@ -154,6 +155,26 @@ def test_a_loaded_file_is_gone_and_given_back_to_the_disk(shop, tmp_path):
     while (mapped := f"{tmp_path}/staged" in Path("/proc/self/maps").read_text()) and time.monotonic() < until:
         time.sleep(0.01)
     assert not mapped
+
+
+def test_a_load_that_fails_does_not_wait_for_the_sum_of_its_file(shop, monkeypatch):
+    path = shop.write("x", "def materialize():\n    return [{'x': 1}]\n")
+    shop.run(path, only=["run"])
+    shop.warehouse.write_text("This is no database. " * 1000)
+    go_on, summed, verify = threading.Event(), threading.Event(), staged_file.open_verified
+
+    def slowly(*arguments):
+        go_on.wait(60)
+        opened = verify(*arguments)
+        summed.set()
+        return opened
+
+    monkeypatch.setattr(staged_file, "open_verified", slowly)
+    with pytest.raises(MaterializeError, match="cannot be opened"):
+        shop.run(path, only=["load"])
+    assert not summed.is_set()
+    go_on.set()
+    assert summed.wait(60)
 
 
 def test_modules_beside_the_asset_in_its_pipeline_and_in_the_repository_can_be_imported(shop):
