@@ -112,6 +112,16 @@ def _all_of(conditions: Sequence[str]) -> str:
     return " AND ".join(f"({' AND '.join(group)})" for group in groups)
 
 
+def idle(session: Spelling, publication: Publication) -> str:
+    """Return the condition, with AND before it, that a matching row of the result changes nothing."""
+    same = unchanged(session, publication)
+    not_older = newer(session, publication).removeprefix(" AND ")
+    # Where a value is NULL the comparison is neither true nor false.
+    reasons = [same, f"CASE WHEN {not_older} THEN 0 ELSE 1 END = 1" if not_older else ""]
+    listed = " OR ".join(f"({reason})" for reason in reasons if reason)
+    return f" AND ({listed})" if listed else ""
+
+
 def changes(session: Spelling, publication: Publication) -> dict[str, str]:
     """Return the quoted columns that a merge changes in matched rows, with what they are set to."""
     return dict(_change(session, publication, name) for name in publication.updates)

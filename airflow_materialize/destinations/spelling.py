@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -117,30 +117,6 @@ class Spelling(ABC):
             collated: Whether the column has a collation, by which other texts may count as equal.
         """
         return self.same(left, right)
-
-    def delete_sources(self, staging: Table, target: str, condition: str) -> str:
-        """Return the statement that removes the rows of a table, `source`, for which another has a `target`.
-
-        Args:
-            staging: The table.
-            target: The other's quoted name.
-            condition: What joins them.
-        """
-        exists = f"EXISTS (SELECT 1 FROM {target} AS target WHERE {condition})"  # noqa: S608
-        return f"DELETE FROM {self.name_of(staging)} AS source WHERE {exists}"  # noqa: S608
-
-    def count_matched(self, target: str, staging: str, keys: Sequence[str], condition: str) -> list[str]:
-        """Return the queries that count the keys of a table that another one has too, and the rows that have them.
-
-        Args:
-            target: The table's quoted name.
-            staging: The other's, in which each key stands once.
-            keys: The columns of the key, as `target` has them.
-            condition: What joins the two, `target` and `source`.
-        """
-        joined = f"{target} AS target JOIN {staging} AS source ON {condition}"
-        groups = f"SELECT count(*) AS found FROM {joined} GROUP BY {', '.join(keys)}"  # noqa: S608
-        return [f"SELECT count(*), coalesce(sum(found), 0) FROM ({groups}) AS matched"]  # noqa: S608
 
     def apart(self, query: str) -> str:
         """Return a query as a table to join, computed before the join where the database does better so."""

@@ -7,12 +7,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from airflow_materialize.destinations.publishing import Publication, Statement, same_key
 from airflow_materialize.destinations.spelling import Spelling, Table
-
-if TYPE_CHECKING:
-    from airflow_materialize.destinations.publishing import Publication
 
 
 class Tables(Spelling):
@@ -98,8 +96,26 @@ class Tables(Spelling):
         A database whose transactions hold no changes of tables puts what `swap` prepared in place here.
         """
 
-    def make_room(self, publication: Publication) -> None:
-        """Have room for what deleting rows of a publication's target leaves in memory until COMMIT."""
+    def apply(self, statement: Statement) -> int:
+        """Run a statement of a strategy and return the number of rows it touched (0 where that has no meaning)."""
+        return self.execute(statement.sql, statement.parameters)
+
+    def count_doubled(self, table: Table, keys: Sequence[str]) -> list[str]:
+        """Return queries of one number each: together, how many keys stand in several rows of a table."""
+        listed = ", ".join(map(self.quote, keys))
+        groups = f"SELECT 1 FROM {self.name_of(table)} GROUP BY {listed} HAVING count(*) > 1"
+        return [f"SELECT count(*) FROM ({groups}) AS doubled"]
+
+    def count_matched(self, publication: Publication) -> list[str]:
+        """Return queries of two numbers each: together, how many staged rows have a key of the table.
+
+        The other number is how many of the table's rows have a staged key. Each of these stands in one staged row.
+        """
+        target, staging = self.name_of(publication.target), self.name_of(publication.staging)
+        keys = ", ".join(f"target.{self.quote(key)}" for key in publication.keys)
+        joined = f"{target} AS target JOIN {staging} AS source ON {same_key(self, publication)}"
+        groups = f"SELECT count(*) AS found FROM {joined} GROUP BY {keys}"
+        return [f"SELECT count(*), coalesce(sum(found), 0) FROM ({groups}) AS matched"]
 
     def keep_last(self, staging: Table, keys: Sequence[str], position: str) -> int:
         """Remove the staged rows that have a later one of the same key, and return how many they were.

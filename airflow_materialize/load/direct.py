@@ -52,7 +52,7 @@ def load_directly(
     filled = apply_schema(session, table, schema, plan.asset)
     publication = plan_publication(session, filled, filled, plan, schema, keys)
     statements = statements_for(plan.strategy, session, publication)
-    deleted = sum(session.execute(each.sql, each.parameters) for each in statements if each.counts == "deleted")
+    deleted = sum(session.apply(each) for each in statements if each.counts == "deleted")
     inserted = session.bulk(
         filled, staged_schema(schema.columns), staged_batches(source, schema.columns, plan.load_key)
     )

@@ -147,9 +147,11 @@ def check_keys(session: Session, staging: Table, keys: Keys) -> None:
             + shown(samples, keys),
             hint="fill it, leave these rows out, or let NULL match NULL with on_null_key: match",
         )
-    groups = f"FROM {name} GROUP BY {listed} HAVING count(*) > 1"
-    [(doubled,)] = session.rows(f"SELECT count(*) FROM (SELECT 1 {groups}) AS doubled")
+    doubled = sum(
+        int(count) for query in session.count_doubled(staging, keys.primary) for (count,) in session.rows(query)
+    )
     if doubled:
+        groups = f"FROM {name} GROUP BY {listed} HAVING count(*) > 1"
         samples = session.rows(f"SELECT {texts}, count(*) {groups} ORDER BY {listed} LIMIT {SAMPLES}")
         raise MaterializeError(
             f"{doubled} primary {'key' if doubled == 1 else 'keys'} ({', '.join(keys.primary)}) of the result"

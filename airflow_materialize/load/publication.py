@@ -20,7 +20,6 @@ from airflow_materialize.load.strategies import (
     Publication,
     current_rows,
     doubled_rows,
-    matched_rows,
     statements_for,
     unreached_rows,
 )
@@ -159,13 +158,11 @@ def publish(session: Session, strategy: str, publication: Publication, keys: Key
     history = STRATEGIES[strategy].history
     counted = {"deleted": 0, "updated": 0, "replaced": 0, "inserted": 0, "upserted": 0, "upserted twice": 0, "": 0}
     statements = statements_for(strategy, session, publication)
-    if any(statement.counts in {"deleted", "replaced"} for statement in statements):
-        session.make_room(publication)
     counts_itself = any(statement.counts == "merged" for statement in statements)
     matched = 0
     if publication.keys and not history and not counts_itself:
-        counts = [int(count) for query in matched_rows(session, publication) for count in session.rows(query)[0]]
-        matched, there = counts
+        counts = [row for query in session.count_matched(publication) for row in session.rows(query)]
+        matched, there = (sum(map(int, column)) for column in zip(*counts, strict=True))
         if there > matched:
             raise _doubled(session, publication, keys)
     for statement in statements:
@@ -174,7 +171,7 @@ def publish(session: Session, strategy: str, publication: Publication, keys: Key
             fits = counts_itself or inserted == rows - matched
             _check(fits and updated + inserted <= rows, publication, f"{updated} and {inserted} rows came of {rows}")
             return Counts(updated=updated, inserted=inserted)
-        counted[statement.counts] += session.execute(statement.sql, statement.parameters)
+        counted[statement.counts] += session.apply(statement)
     if history:
         [(current,)] = session.rows(current_rows(session, publication))
         _check(current == rows, publication, f"{current} rows are current, and the result has {rows}")

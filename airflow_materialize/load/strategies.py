@@ -12,6 +12,7 @@ from airflow_materialize.destinations.publishing import (
     Publication,
     Statement,
     changes,
+    idle,
     insert,
     matching,
     newer,
@@ -27,7 +28,6 @@ __all__ = [
     "Publication",
     "Statement",
     "doubled_rows",
-    "matched_rows",
     "statements_for",
     "strategy_names",
     "unreached_rows",
@@ -111,8 +111,8 @@ def merge(session: Session, publication: Publication) -> list[Statement]:
     same = unchanged(session, publication)
     if publication.replaces_rows and session.replaces_rows:
         # Removing the rows that are the same costs what it saves where all have changed, and saves the rest (measured).
-        idle = f"{matches}{_idle(session, publication, same)}"
-        known = session.delete_sources(publication.staging, target, idle)
+        unneeded = f"{matches}{idle(session, publication)}"
+        known = f"DELETE FROM {staging} AS source WHERE EXISTS (SELECT 1 FROM {target} AS target WHERE {unneeded})"
         delete = f"DELETE FROM {target} AS target WHERE EXISTS (SELECT 1 FROM {staging} AS source WHERE {matches})"
         return [Statement(known), Statement(delete, counts="replaced"), insert(session, publication)]
     statements = []
@@ -131,15 +131,6 @@ def merge(session: Session, publication: Publication) -> list[Statement]:
         target = f"(SELECT *, 1 AS {session.quote(mark)} FROM {target})"
     unmatched = f" AS source LEFT JOIN {target} AS target ON {matches} WHERE target.{session.quote(mark)} IS NULL"
     return [*statements, insert(session, publication, unmatched)]
-
-
-def _idle(session: Session, publication: Publication, same: str) -> str:
-    """Return the condition, with AND before it, that a matching row of the result changes nothing."""
-    not_older = newer(session, publication).removeprefix(" AND ")
-    # Where a value is NULL the comparison is neither true nor false.
-    reasons = [same, f"CASE WHEN {not_older} THEN 0 ELSE 1 END = 1" if not_older else ""]
-    listed = " OR ".join(f"({reason})" for reason in reasons if reason)
-    return f" AND ({listed})" if listed else ""
 
 
 @strategy("truncate+insert")
@@ -228,13 +219,6 @@ def current_rows(session: Session, publication: Publication) -> str:
     """Return the query that counts the current versions of rows."""
     current = session.quote(HISTORY_COLUMNS[-1])
     return f"SELECT count(*) FROM {session.name_of(publication.target)} WHERE {current}"
-
-
-def matched_rows(session: Session, publication: Publication) -> list[str]:
-    """Return the queries that count the staged rows whose key the table has, and the table's rows that have one."""
-    target, staging = session.name_of(publication.target), session.name_of(publication.staging)
-    keys = [f"target.{session.quote(key)}" for key in publication.keys]
-    return session.count_matched(target, staging, keys, same_key(session, publication))
 
 
 def doubled_rows(session: Session, publication: Publication) -> str:

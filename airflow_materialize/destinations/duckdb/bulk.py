@@ -27,11 +27,6 @@ _SOURCE = "_materialize_batches"
 _TOO_LITTLE = re.compile(r"\([^()]*/[^()]* used\)")
 """What there is of memory stands in each message about it; that of COMMIT is no OutOfMemoryException."""
 
-_INDEXES = """
-SELECT index_count FROM duckdb_tables()
-WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
-"""
-
 
 class DuckDBBulk(DuckDBPublishing):
     """The part of a DuckDB session that takes rows, and from then on keeps DuckDB's memory small."""
@@ -62,9 +57,8 @@ class DuckDBBulk(DuckDBPublishing):
         names = ", ".join(self.quote(name) for name in schema.names)
         insert = f"INSERT INTO {self.name_of(table)} ({names}) SELECT {names} FROM {_SOURCE}"
         if first is not None and self._thrift.times and not self._sparing.active:
-            indexes = self.rows(_INDEXES, self.parts(self._target or table))
             self.part_rows, self.text_width = part_rows(first), text_width(first)
-            self._sparing.begin(first, indexed=indexes not in ([], [(0,)]), times=self._thrift.times)
+            self._sparing.begin(first, indexed=self.is_indexed(self._target or table), times=self._thrift.times)
         try:
             self._connection.register(_SOURCE, reader)
             return self.execute(insert)
@@ -73,6 +67,7 @@ class DuckDBBulk(DuckDBPublishing):
                 raise failures[0] from None
             raise
         finally:
+            self._sparing.narrow()
             # Refused after a failure, until the transaction is rolled back.
             with suppress(duckdb.Error):
                 self._connection.unregister(_SOURCE)

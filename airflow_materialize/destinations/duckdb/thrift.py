@@ -22,6 +22,12 @@ _GROUP_ROWS = 122_880
 _PART_BYTES = 8 * 1024 * 1024
 _BLOCK = 256 * 1024
 _ROOM, _LEAST = 20 * 1024 * 1024, 56 * 1024 * 1024
+_VECTOR = 2048
+
+_WRITERS, _JOINING = 4, 2
+"""Threads that take the rows of the result at most, each of which has rows in memory, and those of what follows."""
+
+_THREADS = "threads"
 _ORDER = "preserve_insertion_order"
 _SIZE = re.compile(r"([\d.]+) ?(\w+)")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -32,7 +38,7 @@ _INSIDE = 16
 
 _SETTINGS = f"""
 SELECT name, value FROM duckdb_settings()
-WHERE name IN ('memory_limit', 'threads', 'write_buffer_row_group_count', '{_ORDER}')
+WHERE name IN ('memory_limit', '{_THREADS}', 'write_buffer_row_group_count', '{_ORDER}')
 UNION ALL SELECT 'used', CAST(sum(memory_usage_bytes) AS VARCHAR) FROM duckdb_memory()
 """
 _KEPT = """
@@ -88,17 +94,30 @@ class Sparing:
         """
         with closing(self._connection.cursor()) as aside:
             found = dict(aside.execute(_SETTINGS).fetchall())
-        self._least = times * _needed(first, int(found["threads"])) + int(found["used"] or 0)
+        threads, columns = int(found[_THREADS]), 2 * _BLOCK * first.num_columns
+        if _THREADS not in self._settings:
+            threads = min(threads, max(_JOINING, min(_WRITERS, (_LEAST - _ROOM) // columns)))
+        needed = max(_LEAST, _ROOM + threads * columns, int(2 * threads * _VECTOR * _width(first)))
+        self._least = times * needed + int(found["used"] or 0)
         self._most = _bytes(found["memory_limit"])
         self._indexed = indexed
         if self._least >= self._most:
             return
         found["memory_limit"] = f"{self._most}B"
         # In order, threads wait for each other with their rows in memory, which takes twice the time.
-        own = {"write_buffer_row_group_count": "1"} | ({} if _ORDER in self._settings else {_ORDER: "false"})
+        own = {"write_buffer_row_group_count": "1", _THREADS: str(threads), _ORDER: "false"}
+        own = {name: value for name, value in own.items() if name not in self._settings}
         self._own = {name: value for name, value in own.items() if name in found}
         self._before = {name: found[name] for name in ("memory_limit", *self._own)}
         self._start()
+
+    def narrow(self) -> None:
+        """Let fewer threads go on: what comes behind the rows of the result joins and sorts, each in its own memory."""
+        if int(self._own.get(_THREADS, "0")) > _JOINING:
+            self._own = {**self._own, _THREADS: str(_JOINING)}
+            if self.active:
+                with closing(self._connection.cursor()) as aside, suppress(duckdb.Error):
+                    _set(aside, {_THREADS: self._own[_THREADS]})
 
     def widen(self, size: int) -> None:
         """Let DuckDB have so many bytes more, which it cannot put away."""
@@ -158,12 +177,6 @@ class Sparing:
         """
         [(kept,)] = aside.execute(_KEPT).fetchall() if self._indexed else [(0,)]
         return min(self._most, self._least + int(kept))
-
-
-def _needed(batch: pa.RecordBatch, threads: int) -> int:
-    """Return how many bytes DuckDB should have for rows like these."""
-    group = max(_width(batch) * _GROUP_ROWS, batch.num_columns * 2 * _BLOCK)
-    return max(_LEAST, _ROOM + int(threads * group))
 
 
 def part_rows(batch: pa.RecordBatch) -> int:

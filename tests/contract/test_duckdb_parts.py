@@ -1,0 +1,286 @@
+"""DuckDB deletes scattered rows and joins many keys in parts, and the result is what it would be at once."""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pytest
+
+from airflow_materialize.destinations.duckdb import deleting, parting
+from airflow_materialize.destinations.duckdb.destination import DuckDBSession
+from airflow_materialize.destinations.spelling import Table
+from airflow_materialize.errors import MaterializeError
+
+KEY = [{"name": "id", "primary_key": True}]
+VECTOR = deleting.VECTOR
+
+
+@pytest.fixture
+def warehouse(make_warehouse):
+    return make_warehouse("duckdb")
+
+
+@contextmanager
+def statements():
+    """Yield the list of all statements that a session executes meanwhile."""
+    said, execute = [], DuckDBSession.execute
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            DuckDBSession, "execute", lambda self, sql, *more: (said.append(sql), execute(self, sql, *more))[1]
+        )
+        yield said
+
+
+def moves(said):
+    """Those that insert rows of the table itself again."""
+    return [
+        sql
+        for sql in said
+        if sql.startswith('INSERT INTO "shop"."raw"."orders"') and 'FROM "shop"."raw"."orders"' in sql
+    ]
+
+
+def scattered(seed, size):
+    """Keys in clusters, whole vectors, and one by one."""
+    chance, found = random.Random(seed), set()
+    for _ in range(chance.randrange(1, 4)):
+        start = chance.randrange(size)
+        found.update(range(start, min(size, start + chance.choice([1, 100, VECTOR, 5 * VECTOR + 7, 200_000]))))
+    found.update(range(0, size, chance.choice([7, 500, 3000, 100_000])))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("strategy", ["merge", "delete+insert"])
+def test_exactly_the_rows_of_the_result_are_replaced_however_they_lie(warehouse, monkeypatch, strategy, seed):
+    chance = random.Random(seed)
+    monkeypatch.setattr(deleting, "_MARKED", chance.choice([0, 3, 40]))
+    monkeypatch.setattr(parting, "_KEYS", chance.choice([20_000, 2_000_000]))
+    size, first = 400_000, 0
+    # Row groups that begin anywhere.
+    while first < size:
+        count = min(size - first, chance.choice([1000, 30_000, 122_880, 150_001]))
+        ids = [*range(first, first + count)]
+        warehouse.load({"id": ids, "v": ids, "t": [f"t{key}" for key in ids]}, "append")
+        first += count
+    changed = scattered(seed, size)
+    new = [*range(size, size + 10)]
+    result = {"id": changed + new, "v": [-key for key in changed] + new, "t": [None] * len(changed) + ["new"] * 10}
+    options = {"columns": KEY} if strategy == "merge" else {"incremental_key": "id"}
+    with statements() as said:
+        report = warehouse.load(result, strategy, **options)
+    assert (report.rows_updated or report.rows_deleted) == len(changed)
+    assert report.rows_total == size + 10
+    expected = {key: (key, f"t{key}") for key in range(size)}
+    expected |= dict(zip(result["id"], zip(result["v"], result["t"], strict=True), strict=True))
+    assert {key: rest for key, *rest in warehouse.rows()} == {key: [*rest] for key, rest in expected.items()}
+    assert len(warehouse.rows(columns="id")) == size + 10
+    assert moves(said) or not any(len(part) < VECTOR for part in vectors(changed)) or deleting._MARKED
+
+
+def vectors(keys):
+    found = {}
+    for key in keys:
+        found.setdefault(key // VECTOR, []).append(key)
+    return found.values()
+
+
+def test_rows_that_stay_are_inserted_again_only_where_many_vectors_lose_some(warehouse, monkeypatch):
+    size = 60 * VECTOR * 3
+    warehouse.run("CREATE SCHEMA raw", f"CREATE TABLE {{t}} AS SELECT i AS id, i AS v FROM range({size}) AS n(i)")
+    monkeypatch.setattr(deleting, "_MARKED", 30)
+    # Every vector of the first row group, one of the second, the third as a whole.
+    changed = [*range(0, 60 * VECTOR, VECTOR), 70 * VECTOR, *range(120 * VECTOR, size)]
+    with statements() as said:
+        report = warehouse.load({"id": changed, "v": [-1] * len(changed)}, "merge", columns=KEY)
+    assert report.rows_updated == len(changed)
+    [moved] = moves(said)
+    assert "IN (0)" in moved
+    assert warehouse.rows(columns="count(*), count(DISTINCT id), count(*) FILTER (v = -1)") == [
+        (size, size, len(changed))
+    ]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "id BIGINT PRIMARY KEY, v BIGINT",
+        "id BIGINT, v BIGINT, twice BIGINT GENERATED ALWAYS AS (2 * v)",
+    ],
+)
+def test_rows_that_cannot_be_inserted_again_are_marked(warehouse, monkeypatch, definition):
+    monkeypatch.setattr(deleting, "_MARKED", 0)
+    warehouse.run("CREATE SCHEMA raw", f"CREATE TABLE {{t}} ({definition})")
+    ids = [*range(50_000)]
+    warehouse.run("INSERT INTO raw.orders (id, v) SELECT i, i FROM range(50000) AS n(i)")
+    with statements() as said:
+        report = warehouse.load({"id": ids[::100], "v": [-1] * 500}, "delete+insert", incremental_key="id")
+    assert (report.rows_deleted, report.rows_inserted, moves(said)) == (500, 500, [])
+    assert warehouse.rows(columns="count(*), count(DISTINCT id), count(*) FILTER (v = -1)") == [(50_000, 50_000, 500)]
+
+
+def test_constraints_defaults_and_views_of_a_table_do_not_mind_that_its_rows_are_inserted_again(warehouse, monkeypatch):
+    monkeypatch.setattr(deleting, "_MARKED", 0)
+    warehouse.run(
+        "CREATE SCHEMA raw",
+        "CREATE TABLE {t} (id BIGINT NOT NULL, v BIGINT DEFAULT 7 CHECK (v > -5), moment TIMESTAMP DEFAULT now())",
+        "CREATE VIEW raw.seen AS SELECT id, v FROM raw.orders",
+        "INSERT INTO {t} (id) SELECT i FROM range(50000) AS n(i)",
+    )
+    moments = warehouse.rows(columns="DISTINCT moment")
+    with statements() as said:
+        warehouse.load({"id": [*range(0, 50_000, 100)], "v": [1] * 500}, "delete+insert", incremental_key="id")
+    assert len(moves(said)) == 1
+    assert warehouse.rows("raw.seen", columns="count(*), count(DISTINCT id), sum(v)") == [
+        (50_000, 50_000, 346_500 + 500)
+    ]
+    # Rows that stay keep what they have; only new ones get the default.
+    assert moments[0] in warehouse.rows(columns="moment")
+    assert warehouse.rows(columns=f"count(*) FILTER (moment = '{moments[0][0]}')") == [(49_500,)]
+
+
+def test_a_table_with_a_column_called_rowid_loses_the_right_rows(warehouse, monkeypatch):
+    monkeypatch.setattr(deleting, "_MARKED", 0)
+    ids = [*range(20_000)]
+    warehouse.load({"id": ids, "rowid": [0] * 20_000})
+    for strategy, options in (("merge", {"columns": KEY}), ("delete+insert", {"incremental_key": "id"})):
+        report = warehouse.load({"id": ids[::50], "rowid": [report_no := len(strategy)] * 400}, strategy, **options)
+        assert (report.rows_updated or report.rows_deleted) == 400
+        assert warehouse.rows(columns=f"count(*), count(DISTINCT id), count(*) FILTER (rowid = {report_no})") == [
+            (20_000, 20_000, 400)
+        ]
+
+
+def test_rows_that_a_hook_has_inserted_are_replaced_too(warehouse, monkeypatch):
+    monkeypatch.setattr(deleting, "_MARKED", 0)
+    warehouse.load({"id": [*range(50_000)], "v": [0] * 50_000})
+    hook = "INSERT INTO raw.orders SELECT i, 5 FROM range(50000, 100000) AS n(i)"
+    changed = [*range(0, 100_000, 100)]
+    report = warehouse.load({"id": changed, "v": [1] * 1000}, "merge", columns=KEY, hooks_pre=(hook,))
+    assert report.rows_updated == 1000
+    assert warehouse.rows(columns="count(*), count(DISTINCT id), sum(v)") == [(100_000, 100_000, 1000 + 5 * 49_500)]
+
+
+def test_counts_that_do_not_add_up_take_the_load_back(warehouse, monkeypatch):
+    monkeypatch.setattr(deleting, "_MARKED", 0)
+    warehouse.load({"id": [*range(20_000)], "v": [0] * 20_000})
+    execute = DuckDBSession.execute
+
+    def one_more(self, sql, *more):
+        return execute(self, sql, *more) + ("NOT EXISTS" in sql)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBSession, "execute", one_more)
+        with pytest.raises(MaterializeError) as raised:
+            warehouse.load({"id": [*range(0, 20_000, 100)], "v": [1] * 200}, "merge", columns=KEY)
+    assert raised.value.message == (
+        "The row counts of raw.orders do not add up: 19901 rows went, 19702 were inserted again, and 200 were to be"
+        " deleted"
+    )
+    assert warehouse.rows(columns="count(*), sum(v)") == [(20_000, 0)]
+
+
+KEYS = {
+    "numbers": lambda key: {"id": key},
+    "texts": lambda key: {"id": f"k{key:09d}"},
+    "two columns": lambda key: {"id": key // 10, "day": f"d{key % 10}"},
+    "a collation": lambda key: {"id": f"K{key}" if key % 2 else f"k{key}"},
+    "floats": lambda key: {"id": key / 4},
+}
+
+
+@pytest.mark.parametrize("shape", KEYS)
+@pytest.mark.parametrize("options", [{}, {"on_duplicate_key": "last"}, {"on_null_key": "match"}], ids=str)
+def test_keys_in_parts_are_matched_as_at_once(warehouse, monkeypatch, shape, options):
+    monkeypatch.setattr(parting, "_KEYS", 300)
+
+    def rows(keys, value):
+        return [{**KEYS[shape](key), "v": value} for key in keys]
+
+    def table(listed):
+        return pa.Table.from_pylist(listed)
+
+    names = list(KEYS[shape](0))
+    columns = [{"name": name, "primary_key": True} for name in names]
+    if shape == "a collation":
+        columns = [{"name": "id", "primary_key": True, "collation": "NOCASE", "type": "varchar"}]
+    warehouse.load(table(rows(range(2000), 0)), "merge", columns=columns)
+    result = rows(range(1000, 3000), 1)
+    if shape == "a collation":
+        result = [{**row, "id": row["id"].swapcase()} for row in result]
+    if "on_duplicate_key" in options:
+        result = rows(range(2500, 2700), 9) + result + rows(range(2600, 2650), 2)
+    if "on_null_key" in options:
+        warehouse.load(table([dict.fromkeys(names) | {"v": 5}]), "append", columns=columns)
+        result.append(dict.fromkeys(names) | {"v": 6})
+    with statements() as said:
+        report = warehouse.load(table(result), "merge", columns=columns, **options)
+    nulls = int("on_null_key" in options)
+    assert (report.rows_updated, report.rows_inserted) == (1000 + nulls, 1000)
+    twos = 50 if "on_duplicate_key" in options else 0
+    assert warehouse.rows(columns="count(*), sum(v)") == [(3000 + nulls, 2000 + twos + 6 * nulls)]
+    assert any("hash(" in sql for sql in said) == (shape != "a collation")
+
+
+def test_keys_that_are_doubled_in_several_parts_are_all_counted(warehouse, monkeypatch):
+    monkeypatch.setattr(parting, "_KEYS", 100)
+    ids = [*range(1000), *range(0, 1000, 10)]
+    with pytest.raises(MaterializeError, match="100 primary keys \\(id\\) of the result stand in several rows"):
+        warehouse.load({"id": ids, "v": ids}, "merge", columns=KEY)
+    warehouse.load({"id": ids, "v": ids}, "append")
+    with pytest.raises(MaterializeError, match="several rows for some of the result's primary keys"):
+        warehouse.load({"id": [*range(1000)], "v": [5] * 1000}, "merge", columns=KEY)
+
+
+def test_many_values_of_the_incremental_key_are_replaced_in_parts(warehouse, monkeypatch):
+    monkeypatch.setattr(parting, "_KEYS", 300)
+    days = [None, *range(1999)] * 3
+    warehouse.load({"day": days, "v": [0] * 6000})
+    with statements() as said:
+        report = warehouse.load(
+            {"day": [None, *range(500, 1500)], "v": [1] * 1001}, "delete+insert", incremental_key="day"
+        )
+    assert (report.rows_deleted, report.rows_inserted) == (3003, 1001)
+    assert warehouse.rows(columns="count(*), sum(v), count(*) FILTER (day IS NULL)") == [(6000 - 3003 + 1001, 1001, 1)]
+    assert any("hash(" in sql for sql in said)
+
+
+def threads(session):
+    [(count,)] = session._connection.cursor().execute("SELECT current_setting('threads')").fetchall()
+    return count
+
+
+@pytest.mark.parametrize(("columns", "most"), [(1, 4), (24, 3), (60, 2)])
+def test_a_load_has_few_threads_as_each_has_rows_in_memory(warehouse, columns, most):
+    names = [f"c{number}" for number in range(columns)]
+    schema, meanwhile = pa.schema([(name, pa.int64()) for name in names]), []
+    with warehouse.destination.session() as session:
+        session.execute("SET threads = 64")
+        session.create_table(Table("t"), dict.fromkeys(names, "BIGINT"))
+
+        def batches():
+            yield pa.record_batch([[1]] * columns, schema=schema)
+            meanwhile.append(threads(session))
+
+        session.bulk(Table("t"), schema, batches())
+        assert (meanwhile, threads(session)) == ([most], 2)
+        session.published()
+        assert threads(session) == 64
+
+
+def test_threads_that_the_connection_sets_are_kept(make_warehouse, monkeypatch):
+    import json
+
+    from airflow_materialize.connections import resolve
+    from airflow_materialize.destinations.base import for_connection
+
+    path = make_warehouse("duckdb").path
+    connection = {"conn_type": "duckdb", "host": str(path), "extra": {"settings": {"threads": 9}}}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    with for_connection(resolve("warehouse")).session() as session:
+        session.execute("SET threads = 9")
+        session.create_table(Table("t"), {"c": "BIGINT"})
+        session.bulk(Table("t"), pa.schema([("c", pa.int64())]), [pa.record_batch({"c": [1]})])
+        assert (session._sparing.active, threads(session)) == (True, 9)
