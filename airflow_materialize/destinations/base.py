@@ -169,12 +169,13 @@ class Session(Tables):
     # Changes.
 
     @abstractmethod
-    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str]) -> Table:
+    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str], rows: int = 0) -> Table:
         """Create this session's empty staging table.
 
         Args:
             columns: Its columns with their types.
             keys: The columns that it will be searched by.
+            rows: How many rows will come, where that is known.
         """
 
     @abstractmethod

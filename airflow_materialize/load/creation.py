@@ -93,7 +93,9 @@ def _changed(session: Session, table: Table, plan: SchemaPlan) -> Table:
     return table
 
 
-def create_staging(session: Session, table: Table, columns: Sequence[StagedColumn], keys: Sequence[str]) -> Table:
+def create_staging(
+    session: Session, table: Table, columns: Sequence[StagedColumn], keys: Sequence[str], rows: int
+) -> Table:
     """Create the staging table. Keys have their collations there, so that they compare as in the table.
 
     Raises:
@@ -105,7 +107,7 @@ def create_staging(session: Session, table: Table, columns: Sequence[StagedColum
         for column in columns
     }
     try:
-        return session.create_staging(definitions, keys)
+        return session.create_staging(definitions, keys, rows)
     except StatementError as error:
         _name_collations(table, {column.name: column.collation for column in columns if column.collation}, error)
         raise

@@ -228,7 +228,7 @@ class _Load:
             return load_directly(session, self.table, self.source, plan, schema, keys)
         if keys.last:
             columns = (*columns, numbered(columns, session.column_type(ROW_NUMBER)))
-        staging = create_staging(session, self.table, columns, keys.primary)
+        staging = create_staging(session, self.table, columns, keys.primary, self.source.rows)
         session.bulk(staging, staged_schema(columns), staged_batches(self.source, columns, plan.load_key))
         staged = session.count(staging)
         if staged != self.source.rows:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pytest
 
-from airflow_materialize.destinations.duckdb import deleting, parting
+from airflow_materialize.destinations.duckdb import deleting, destination, parting
 from airflow_materialize.destinations.duckdb.destination import DuckDBSession
 from airflow_materialize.destinations.spelling import Table
 from airflow_materialize.errors import MaterializeError
@@ -245,6 +245,43 @@ def test_many_values_of_the_incremental_key_are_replaced_in_parts(warehouse, mon
     assert (report.rows_deleted, report.rows_inserted) == (3003, 1001)
     assert warehouse.rows(columns="count(*), sum(v), count(*) FILTER (day IS NULL)") == [(6000 - 3003 + 1001, 1001, 1)]
     assert any("hash(" in sql for sql in said)
+
+
+TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY 1"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_too_much_for_a_temporary_table_is_staged_in_the_file_and_leaves_nothing(
+    warehouse, monkeypatch, seed, fails
+):
+    ids = [*range(50_000)]
+    warehouse.load({"id": ids, "v": ids})
+    monkeypatch.setattr(destination, "_TEMPORARY_VALUES", 10)
+    monkeypatch.setattr(deleting, "_MARKED", 0)
+    monkeypatch.setattr(deleting, "_LISTED", 2000)
+    changed = scattered(seed, 50_000)
+    values = [key if key % 2 else -1 for key in changed]
+    new = [*range(50_000, 50_010)]
+
+    def refuse(session, table):
+        raise MaterializeError("no")
+
+    result = {"id": changed + new, "v": values + new}
+    with statements() as said:
+        if fails:
+            with pytest.raises(MaterializeError, match="no"):
+                warehouse.load(result, "merge", columns=KEY, before_commit=refuse)
+        else:
+            report = warehouse.load(result, "merge", columns=KEY)
+            # Rows that are the same are not touched.
+            assert (report.rows_updated, report.rows_inserted) == (values.count(-1) - changed.count(-1), 10)
+    assert any('INTO "shop"."main"."_materialize_staging"' in sql for sql in said)
+    with warehouse.destination.session(read_only=True) as session:
+        assert session.rows(TABLES) == [("_materialize_loads",), ("orders",)]
+    expected = dict(zip(ids, ids, strict=True)) | ({} if fails else dict(zip(*result.values(), strict=True)))
+    assert dict(warehouse.rows()) == expected
+    assert warehouse.rows(columns="count(*)") == [(len(expected),)]
 
 
 def threads(session):

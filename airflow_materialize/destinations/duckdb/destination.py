@@ -47,6 +47,9 @@ SELECT column_name, data_type FROM duckdb_columns()
 WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
 ORDER BY column_index
 """
+_TEMPORARY_VALUES = 48_000_000
+"""Values that a temporary table holds: it has two bits in memory for each of them, which it cannot put away."""
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _TYPES: dict[pa.DataType, str] = {
@@ -161,9 +164,14 @@ class DuckDBSession(DuckDBBulk):
         if table.schema:
             super().create_schema(Table(table.name, table.schema, table.catalog or self._catalog))
 
-    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str]) -> Table:  # noqa: ARG002, D102  # joins hash
-        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {self.quote(STAGING)} ({self.definitions(columns)})")
-        return Table(STAGING, "main", "temp")
+    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str], rows: int = 0) -> Table:  # noqa: ARG002, D102  # joins hash
+        kind, catalog = "TEMPORARY TABLE", "temp"
+        if rows * len(columns) > _TEMPORARY_VALUES and self._target:
+            # It comes and goes with the transaction.
+            kind, catalog = "TABLE", self.parts(self._target)[0]
+        staging = Table(STAGING, "main", catalog)
+        self.execute(f"CREATE OR REPLACE {kind} {self.name_of(staging)} ({self.definitions(columns)})")
+        return staging
 
     def reader(self) -> Reader:  # noqa: D102
         return DuckDBReader(self._connection, self.quote, self._settings)

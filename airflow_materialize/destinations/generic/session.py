@@ -145,7 +145,7 @@ class GenericSession(GenericCatalog):
         listed = ", ".join(map(self.quote, columns))
         self.execute(f"CREATE VIEW {self.name_of(view)} AS SELECT {listed} FROM {self.name_of(table)}")
 
-    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str]) -> Table:  # noqa: ARG002, D102
+    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str], rows: int = 0) -> Table:  # noqa: ARG002, D102
         # Temporary tables are not the same everywhere. One of this name is what a killed load of this table left.
         target = self._target or Table("")
         staging = Table(f"{STAGING}_{_mark(target)[:16]}", target.schema, target.catalog)

@@ -203,7 +203,7 @@ class MySQLSession(MySQLCatalog, Session):
             create = super().create_view
             self._changes.do_later(lambda: create(view, table, columns))
 
-    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str]) -> Table:  # noqa: D102
+    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str], rows: int = 0) -> Table:  # noqa: ARG002, D102
         schema = self._target.schema if self._target else ""
         name = STAGING
         while self._target and self.fold(name) == self.fold(self._target.name):

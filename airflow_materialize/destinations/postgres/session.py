@@ -175,7 +175,7 @@ class PostgresSession(Strategies, Swapping):
         if schema and not self.rows("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = ?", [schema]):
             self.execute(f"CREATE SCHEMA {self.quote(schema)}")
 
-    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str]) -> Table:  # noqa: D102  # joins hash
+    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str], rows: int = 0) -> Table:  # noqa: ARG002, D102  # joins hash
         self._searched = ", ".join(map(self.quote, keys))
         return self._temporary(STAGING, columns)
 

@@ -122,7 +122,7 @@ class SQLiteSession(SQLitePublishing):
     def create_schema(self, table: Table) -> None:
         """There is one namespace."""
 
-    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str]) -> Table:  # noqa: D102
+    def create_staging(self, columns: Mapping[str, str], keys: Sequence[str], rows: int = 0) -> Table:  # noqa: ARG002, D102
         staging = self.quote(STAGING)
         self.execute(f"DROP TABLE IF EXISTS temp.{staging}")
         self.execute(f"CREATE TABLE temp.{staging} ({self.definitions(columns)})")
