@@ -30,7 +30,16 @@ import load_data
 import load_peers
 from databases import SERVERS, databases
 
-CASES = ("limit", "bulk", "create+replace", "append", "delete+insert", "merge", "merge, unique index")
+CASES = (
+    "limit",
+    "bulk",
+    "create+replace",
+    "append",
+    "delete+insert",
+    "merge",
+    "merge, unique index",
+    "merge, all over",
+)
 STAGED = ("Arrow table", "pandas", "generator of dicts")
 PEERS = ("ours", "ingestr", "dlt")
 
@@ -63,7 +72,7 @@ def case(name: str, file: Path, fresh: Path, url: str, place: Path) -> Callable[
     Args:
         name: One of CASES.
         file: The rows.
-        fresh: Rows to merge: half of their keys are among those of `file`.
+        fresh: Rows to merge.
         url: An empty database.
         place: A folder of its own.
     """
@@ -74,7 +83,7 @@ def case(name: str, file: Path, fresh: Path, url: str, place: Path) -> Callable[
     if not name.startswith("merge"):
         return load_cases.load(place, file, name, url)
     load_cases.load(place, file, "create+replace", url)()
-    if name != "merge":
+    if name == "merge, unique index":
         table = {"sqlite": '"bench.orders"', "mysql": "orders"}.get(url.partition(":")[0], "bench.orders")
         load_cases.run(url, f"CREATE UNIQUE INDEX orders_key ON {table} (id)")
     return load_cases.load(place, fresh, "merge", url)
@@ -207,7 +216,7 @@ def main() -> None:
         return measure(stage(options.rows, options.staging))
     folder = Path(tempfile.mkdtemp())
     try:
-        file, fresh, single = (folder / f"{name}.arrow" for name in ("rows", "fresh", "single"))
+        file, fresh, single, spread = (folder / f"{name}.arrow" for name in ("rows", "fresh", "single", "spread"))
         rows = load_data.eight(options.rows) if options.data == "eight" else load_data.lineitem(options.rows, folder)
         load_data.write(rows, file)
         load_data.write(rows.slice(0, 1), single)
@@ -215,10 +224,17 @@ def main() -> None:
         shifted = rows.slice(options.rows - half)
         moved = shifted.set_column(0, "id", load_data.eight(half, options.rows)["id"])
         load_data.write(_joined(shifted, moved), fresh)
+        load_data.write(load_data.changed(rows, step=10), spread)
         del rows
-        title = f"{options.rows:,} rows of {options.data}; merges of {2 * half:,}"
+        title = f"{options.rows:,} rows of {options.data}; merges of {2 * half:,}, half of them new, and of one in ten"
+        merged = {"merge, all over": spread}
         for kind in options.kinds:
-            table(f"{kind}: {title}", tuple(options.cases), lambda n, k=kind: one(k, n, file, fresh), options.rounds)
+            table(
+                f"{kind}: {title}",
+                tuple(options.cases),
+                lambda name, kind=kind: one(kind, name, file, merged.get(name, fresh)),
+                options.rounds,
+            )
         if options.stage:
             _stages(options.rows, options.rounds)
         if options.peers:

@@ -33,6 +33,14 @@ def eight(rows: int, first: int = 0) -> Any:
     )
 
 
+def changed(table: Any, step: int) -> Any:
+    """Return one in so many rows of a table, each with another one's value in the third column."""
+    import pyarrow as pa
+
+    first, others = (table.take(pa.array(range(start, table.num_rows, step))) for start in (0, step // 2))
+    return first.slice(0, others.num_rows).set_column(2, table.field(2), others.column(2))
+
+
 def lineitem(rows: int, folder: Path) -> Any:
     """Return rows of TPC-H's lineitem, made by `tpchgen-cli`, with a key of one column in front."""
     import pyarrow as pa

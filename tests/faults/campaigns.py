@@ -22,6 +22,9 @@ from airflow_materialize.errors import MaterializeError
 STRATEGIES = (*OPTIONS, HISTORY, INDEXED)
 DONE = {"loaded", "already_loaded"}
 ROWS = 100
+REPLACING = ("merge", "delete+insert")
+"""Strategies by which DuckDB goes other ways with many rows."""
+
 FEWEST = 6
 """A load has at least as many kinds of boundaries."""
 

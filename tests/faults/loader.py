@@ -93,6 +93,8 @@ def load(order: dict) -> dict:
     Boundaries.number = getattr(signal, fault.get("signal", "SIGKILL"))
     if order.get("without_ledger"):
         without_ledger()
+    if order.get("as_large"):
+        as_large()
     destination = for_connection(resolve("warehouse", {"warehouse": order["url"]}))
     for kind in kinds_below(Session):
         watch(kind)
@@ -111,6 +113,13 @@ def load(order: dict) -> dict:
 def without_ledger() -> None:
     """Take the ledger's memory away: campaigns have to notice."""
     Ledger.find = lambda *_: None
+
+
+def as_large() -> None:
+    """Let loads into DuckDB do with few rows what they do with many."""
+    package = "airflow_materialize.destinations.duckdb"
+    import_module(f"{package}.deleting")._MARKED = import_module(f"{package}.destination")._TEMPORARY_VALUES = 0
+    import_module(f"{package}.deleting")._LISTED = import_module(f"{package}.parting")._KEYS = 7
 
 
 def warm_up() -> None:

@@ -116,6 +116,7 @@ class Place:
     anew: Callable[[], None]
     name: str = "raw.orders"
     without_ledger: bool = False
+    as_large: bool = False
     count: int = 0
     model: Counter[Row] = field(default_factory=Counter)
 
@@ -154,6 +155,7 @@ class Place:
         order = {
             "plan": plan.to_json(), "file": str(file), "attempt": [TASK.format(task), number], "outcome": str(outcome),
             "url": url or self.url, "fault": fault, "without_ledger": self.without_ledger,
+            "as_large": self.as_large,
         }  # fmt: skip
         assert self.nursery.stdin
         assert self.nursery.stdout

@@ -62,6 +62,9 @@ def runs(kind: str, trials: int, seed: int) -> Iterator[tuple[str, Callable[[Pla
     """Yield the campaigns of a kind, each with its name; `trials` is what one strategy's kills take."""
     for strategy in campaigns.STRATEGIES:
         yield f"kills, {strategy}", lambda place, s=strategy: campaigns.kills(place, s, trials, seed)
+    if kind == "duckdb":
+        for strategy in campaigns.REPLACING:
+            yield f"kills, {strategy} as of many rows", lambda place, s=strategy: _as_large(place, s, trials, seed)
     share = -(-trials // 8)
     for strategy in campaigns.STRATEGIES:
         yield f"zombies, {strategy}", lambda place, s=strategy: campaigns.zombies(place, s, share, seed)
@@ -74,6 +77,14 @@ def runs(kind: str, trials: int, seed: int) -> Iterator[tuple[str, Callable[[Pla
     yield "the same load three times at once", lambda place: campaigns.at_once(place, -(-trials // 10), seed)
     if kind in SERVERS:
         yield "COMMIT without an answer", lambda place: _dropped(place, -(-trials * 3 // 10), seed)
+
+
+def _as_large(place: Place, strategy: str, trials: int, seed: int) -> Verdicts:
+    place.as_large = True
+    try:
+        return campaigns.kills(place, strategy, trials, seed)
+    finally:
+        place.as_large = False
 
 
 def _dropped(place: Place, trials: int, seed: int) -> Verdicts:

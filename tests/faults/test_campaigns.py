@@ -29,6 +29,13 @@ def test_a_load_that_is_killed_at_any_boundary_or_moment_and_retried_is_exact(pl
     assert found(campaigns.kills(place, strategy, 16, SEED)) == NOTHING
 
 
+@pytest.mark.parametrize("strategy", campaigns.REPLACING)
+def test_a_killed_load_of_many_rows_into_duckdb_is_exact_too(make_place, strategy):
+    place = make_place("duckdb")
+    place.as_large = True
+    assert found(campaigns.kills(place, strategy, 20, SEED)) == NOTHING
+
+
 @pytest.mark.parametrize("strategy", campaigns.STRATEGIES)
 def test_a_load_that_stood_still_never_overwrites_the_attempt_that_overtook_it(place, strategy):
     assert found(campaigns.zombies(place, strategy, 8, SEED)) == NOTHING

@@ -23,8 +23,8 @@ _GROUP = 60
 """Vectors that go together, as many as a row group has: a vector begins where its group does, so that one may be cut
 at each end of what goes."""
 
-_MARKED = 512
-"""Vectors in which rows are rather marked, which takes half of the time: 8 MiB of marks."""
+_MARKED = 256
+"""Vectors in which rows are rather marked, which takes half of the time: 4 MiB of marks."""
 
 _LISTED = 250_000
 """Numbers of rows that are joined at once: of many more, the other side of the join goes to disk too."""
