@@ -224,6 +224,33 @@ def test_keys_in_parts_are_matched_as_at_once(warehouse, monkeypatch, shape, opt
     assert any("hash(" in sql for sql in said) == (shape != "a collation")
 
 
+def test_keys_that_compare_without_case_by_a_setting_are_not_taken_apart(make_warehouse, monkeypatch):
+    monkeypatch.setattr(parting, "_KEYS", 10)
+    warehouse = make_warehouse("duckdb")
+    columns = [{"name": "ID", "primary_key": True}]
+    begin = DuckDBSession.begin
+
+    def without_case(self):
+        self.execute("SET default_collation = 'nocase'")
+        begin(self)
+
+    monkeypatch.setattr(DuckDBSession, "begin", without_case)
+    warehouse.load({"Id": [f"k{key}" for key in range(100)], "v": [0] * 100}, "merge", columns=columns)
+    report = warehouse.load({"iD": [f"K{key}" for key in range(50, 150)], "v": [1] * 100}, "merge", columns=columns)
+    assert (report.rows_updated, report.rows_inserted) == (50, 50)
+
+
+def test_the_name_of_a_key_may_be_spelled_otherwise_than_in_the_table(warehouse, monkeypatch):
+    monkeypatch.setattr(parting, "_KEYS", 10)
+    warehouse.load({"Id": [*range(100)], "v": [0] * 100})
+    report = warehouse.load(
+        {"iD": [*range(50, 150)], "v": [1] * 100}, "merge", columns=[{"name": "ID", "primary_key": True}]
+    )
+    assert (report.rows_updated, report.rows_inserted) == (50, 50)
+    report = warehouse.load({"ID": [*range(50, 150)], "v": [2] * 100}, "delete+insert", incremental_key="id")
+    assert (report.rows_deleted, report.rows_inserted) == (100, 100)
+
+
 def test_keys_that_are_doubled_in_several_parts_are_all_counted(warehouse, monkeypatch):
     monkeypatch.setattr(parting, "_KEYS", 100)
     ids = [*range(1000), *range(0, 1000, 10)]

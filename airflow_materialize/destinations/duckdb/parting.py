@@ -79,9 +79,12 @@ class DuckDBParts(Keeping, Session):
         parts = -(-(self.count(tables[0]) if count is None else count) // _KEYS)
         if parts <= 1:
             return ["TRUE"]
-        kinds = {tuple((self.columns(table) or {})[key] for key in keys) for table in tables}
+        folded = [self.fold(key) for key in keys]
+        columns = ({self.fold(name): kind for name, kind in (self.columns(table) or {}).items()} for table in tables)
+        kinds = {tuple(map(each.get, folded)) for each in columns}
+        collations = self.rows("SELECT current_setting('default_collation')") != [("",)]
         # By a collation another text may be the same key; as another type, a value has another hash.
-        if len(kinds) > 1 or any(" COLLATE " in self.made_by(table).upper() for table in tables):
+        if len(kinds) > 1 or collations or any(" COLLATE " in self.made_by(table).upper() for table in tables):
             return ["TRUE"]
         listed = ", ".join(map(self.quote, keys))
         return [f"hash({listed}) % {parts} = {part}" for part in range(parts)]
