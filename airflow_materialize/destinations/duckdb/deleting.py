@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_materialize.destinations.duckdb.parting import DuckDBParts
+from airflow_materialize.destinations.duckdb.thrift import VECTOR
 from airflow_materialize.destinations.publishing import Statement, insert
 from airflow_materialize.destinations.spelling import Table
 from airflow_materialize.errors import MaterializeError
@@ -16,8 +17,8 @@ from airflow_materialize.errors import MaterializeError
 if TYPE_CHECKING:
     from airflow_materialize.destinations.publishing import Publication
 
-VECTOR, MARK = 2048, 8
-"""Rows of a vector, and bytes that each of them takes until COMMIT once some of them are deleted and others are not."""
+MARK = 8
+"""Bytes that each row of a vector takes until COMMIT once some of them are deleted and others are not."""
 
 _GROUP = 60
 """Vectors that go together, as many as a row group has: a vector begins where its group does, so that one may be cut

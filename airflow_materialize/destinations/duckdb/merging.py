@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from airflow_materialize.destinations.duckdb.deleting import MARK, VECTOR, DuckDBDeleting
+from airflow_materialize.destinations.duckdb.deleting import MARK, DuckDBDeleting
+from airflow_materialize.destinations.duckdb.thrift import VECTOR
 from airflow_materialize.destinations.publishing import Statement, changes, idle, insert, matching, newer, unchanged
 
 if TYPE_CHECKING:

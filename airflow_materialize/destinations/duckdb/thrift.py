@@ -22,7 +22,9 @@ _GROUP_ROWS = 122_880
 _PART_BYTES = 8 * 1024 * 1024
 _BLOCK = 256 * 1024
 _ROOM, _LEAST = 20 * 1024 * 1024, 56 * 1024 * 1024
-_VECTOR = 2048
+
+VECTOR = 2048
+"""Rows that DuckDB works on at once."""
 
 _WRITERS, _JOINING = 4, 2
 """Threads that take the rows of the result at most, each of which has rows in memory, and those of what follows."""
@@ -97,7 +99,7 @@ class Sparing:
         threads, columns = int(found[_THREADS]), 2 * _BLOCK * first.num_columns
         if _THREADS not in self._settings:
             threads = min(threads, max(_JOINING, min(_WRITERS, (_LEAST - _ROOM) // columns)))
-        needed = max(_LEAST, _ROOM + threads * columns, int(2 * threads * _VECTOR * _width(first)))
+        needed = max(_LEAST, _ROOM + threads * columns, int(2 * threads * VECTOR * _width(first)))
         self._least = times * needed + int(found["used"] or 0)
         self._most = _bytes(found["memory_limit"])
         self._indexed = indexed
