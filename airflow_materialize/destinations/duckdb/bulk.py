@@ -16,7 +16,7 @@ import pyarrow as pa
 from airflow_materialize.destinations.discretion import RepeatableError
 from airflow_materialize.destinations.duckdb.errors import translated
 from airflow_materialize.destinations.duckdb.publishing import DuckDBPublishing
-from airflow_materialize.destinations.duckdb.thrift import part_rows, text_width
+from airflow_materialize.destinations.duckdb.thrift import part_rows, text_widths
 from airflow_materialize.errors import MaterializeError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class DuckDBBulk(DuckDBPublishing):
         names = ", ".join(self.quote(name) for name in schema.names)
         insert = f"INSERT INTO {self.name_of(table)} ({names}) SELECT {names} FROM {_SOURCE}"
         if first is not None and self._thrift.times and not self._sparing.active:
-            self.part_rows, self.text_width = part_rows(first), text_width(first)
+            self.part_rows, self.text_widths = part_rows(first), text_widths(first)
             self._sparing.begin(first, indexed=self.is_indexed(self._target or table), times=self._thrift.times)
         try:
             self._connection.register(_SOURCE, reader)

@@ -164,7 +164,7 @@ class DuckDBDeleting(DuckDBParts):
         by_parts, moved = sorted(found, key=lambda touched: -touched.parts), list[_Touched]()
         marked = sum(touched.parts for touched in by_parts)
         # With an index no row is inserted before it is deleted, and what is computed is not inserted at all.
-        if marked <= _MARKED or self.is_indexed(table) or " GENERATED " in self.made_by(table).upper():
+        if marked <= _MARKED or self.is_indexed(table) or self.computes(table):
             return moved
         for touched in by_parts:
             if marked <= _MARKED:

@@ -165,13 +165,17 @@ class DuckDBSession(DuckDBBulk):
             super().create_schema(Table(table.name, table.schema, table.catalog or self._catalog))
 
     def create_staging(self, columns: Mapping[str, str], keys: Sequence[str], rows: int = 0) -> Table:  # noqa: ARG002, D102  # joins hash
+        staging, create = self.aside(STAGING, rows * len(columns))
+        self.execute(f"{create} ({self.definitions(columns)})")
+        return staging
+
+    def aside(self, name: str, values: int) -> tuple[Table, str]:  # noqa: D102
         kind, catalog = "TEMPORARY TABLE", "temp"
-        if rows * len(columns) > _TEMPORARY_VALUES and self._target:
+        if values > _TEMPORARY_VALUES and self._target:
             # It comes and goes with the transaction.
             kind, catalog = "TABLE", self.parts(self._target)[0]
-        staging = Table(STAGING, "main", catalog)
-        self.execute(f"CREATE OR REPLACE {kind} {self.name_of(staging)} ({self.definitions(columns)})")
-        return staging
+        table = Table(name, "main", catalog)
+        return table, f"CREATE OR REPLACE {kind} {self.name_of(table)}"
 
     def reader(self) -> Reader:  # noqa: D102
         return DuckDBReader(self._connection, self.quote, self._settings)

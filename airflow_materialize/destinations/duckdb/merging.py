@@ -4,12 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from airflow_materialize.destinations.duckdb.deleting import MARK, DuckDBDeleting
 from airflow_materialize.destinations.duckdb.thrift import VECTOR
-from airflow_materialize.destinations.publishing import Statement, changes, idle, insert, matching, newer, unchanged
+from airflow_materialize.destinations.publishing import (
+    Statement,
+    changes,
+    idle,
+    insert,
+    matching,
+    newer,
+    same_key,
+    unchanged,
+)
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.publishing import Publication
@@ -17,6 +27,9 @@ if TYPE_CHECKING:
 
 _WIDE = 100
 """Bytes of texts in a row from which on it takes an index no more time to delete and insert rows (measured)."""
+
+_CHANGED = 8 * 1024 * 1024
+"""Bytes of texts that an UPDATE may change in a table without an index."""
 
 _INDEXED = 24
 """Bytes that each row takes in an index that is open for writing."""
@@ -37,8 +50,8 @@ class DuckDBMerging(DuckDBDeleting):
     """The part of a DuckDB session that merges."""
 
     replaces_rows = True
-    text_width = 0.0
-    """Bytes of a staged row that are outside of it in memory, as long texts are."""
+    text_widths: Mapping[str, float] = MappingProxyType({})
+    """Bytes of a staged row that are outside of it in memory, as long texts are, by column."""
 
     def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
         return {self.fold(name) for name in columns} in self._unique(table)
@@ -52,9 +65,13 @@ class DuckDBMerging(DuckDBDeleting):
         """Return the statements of a merge; None where a column's name hides the numbers of rows."""
         unique, keys = self._unique(publication.target), {self.fold(name) for name in publication.keys}
         indexed = keys in unique and not publication.null_keys
-        replaces = publication.replaces_rows and (not indexed or self._texts_weigh_more(publication))
+        replaces = (publication.replaces_rows and not indexed) or self._texts_weigh_more(publication, indexed=indexed)
         if replaces and not self.rows(_REFERENCES):
-            return self._replacing(publication)
+            if publication.replaces_rows:
+                return self._replacing(publication)
+            numbered = all(map(self.numbers_rows, (publication.target, publication.staging)))
+            if numbered and not self.computes(publication.target):
+                return self._completing(publication)
         # A query would see what the parts before have done; a value may go from one row to one of another part.
         at_once = bool(publication.expressions or publication.predicate or any(each != keys for each in unique))
         at_once = at_once or not self.numbers_rows(publication.staging)
@@ -94,26 +111,62 @@ class DuckDBMerging(DuckDBDeleting):
             f"SELECT source.rowid AS id FROM {target} AS target JOIN {part} AS source ON {unneeded}"
             for part in self.row_parts(publication.staging, self.part_rows)
         ]
-        changed = [
-            f"SELECT rowid AS id FROM (SELECT rowid, * FROM {target} WHERE {part}) AS target"
-            f" WHERE EXISTS (SELECT 1 FROM {staging} AS source WHERE {part} AND {matches})"
-            for part in self.key_parts(publication.keys, publication.staging, publication.target)
-        ]
+        changed = self._found(publication, target, "target", f"{staging} AS source", matches)
         return [
             self.deletion(publication.staging, *known),
             self.deletion(publication.target, *changed, counts="replaced"),
             insert(self, publication),
         ]
 
-    def _texts_weigh_more(self, publication: Publication) -> bool:
+    def _completing(self, publication: Publication) -> list[Statement]:
+        """Return the statements that put together what rows become, replace those that change, and insert the others.
+
+        The table is as it was until all are put together.
+        """
+        target, staging = map(self.name_of, (publication.target, publication.staging))
+        names = list(self.columns(publication.target) or ())
+        table, create = self.aside("_materialize_whole", self.count(publication.staging) * len(names))
+        whole, listed = self.name_of(table), ", ".join(map(self.quote, names))
+        sets = {self.fold(name): value for name, value in changes(self, publication).items()}
+        values = ", ".join(sets.get(self.fold(self.quote(name)), f"target.{self.quote(name)}") for name in names)
+        matches, key = matching(self, publication), same_key(self, publication)
+        condition, same = f"{matches}{newer(self, publication)}", unchanged(self, publication)
+        condition += f" AND NOT ({same})" if same else ""
+        known = self._found(publication, staging, "source", f"{target} AS target", matches)
+        changed = self._found(publication, target, "target", f"{whole} AS source", key)
+        return [
+            Statement(f"{create} AS SELECT * FROM {target} LIMIT 0"),
+            *(
+                Statement(
+                    f"INSERT INTO {whole} SELECT {values} FROM {target} AS target JOIN {part} AS source ON {condition}"
+                )
+                for part in self.row_parts(publication.staging, self.part_rows)
+            ),
+            self.deletion(publication.staging, *known),
+            self.deletion(publication.target, *changed, counts="replaced"),
+            Statement(f"INSERT INTO {target} ({listed}) SELECT {listed} FROM {whole}", counts="inserted"),
+            Statement(f"DROP TABLE {whole}"),
+            insert(self, publication),
+        ]
+
+    def _found(self, publication: Publication, table: str, alias: str, others: str, condition: str) -> list[str]:
+        """Return queries of the numbers of a table's rows, as `id`, for which a condition holds with one of others."""
+        return [
+            f"SELECT rowid AS id FROM (SELECT rowid, * FROM {table} WHERE {part}) AS {alias}"
+            f" WHERE EXISTS (SELECT 1 FROM {others} WHERE {part} AND {condition})"
+            for part in self.key_parts(publication.keys, publication.staging, publication.target)
+        ]
+
+    def _texts_weigh_more(self, publication: Publication, *, indexed: bool) -> bool:
         """Whether changing rows takes more memory than deleting and inserting them.
 
         The texts that an UPDATE changes are in memory until COMMIT, those before and those after.
         """
-        if self.text_width < _WIDE:
-            return False
-        texts = 2 * self.text_width * self.count(publication.staging)
-        return texts > (MARK + _INDEXED) * self._near(publication, publication.keys[0])
+        width = sum(self.text_widths.get(name, 0) for name in publication.updates)
+        texts = 2 * width * self.count(publication.staging)
+        if not indexed:
+            return texts > _CHANGED
+        return width >= _WIDE and texts > (MARK + _INDEXED) * self._near(publication, publication.keys[0])
 
     def _near(self, publication: Publication, key: str) -> int:
         """Return how many rows the vectors have in which any lies between the least and the greatest staged key.

@@ -41,9 +41,22 @@ class DuckDBParts(Keeping, Session):
     def expect(self, size: int) -> None:
         """Have room for so many bytes that stay in memory until COMMIT."""
 
+    @abstractmethod
+    def aside(self, name: str, values: int) -> tuple[Table, str]:
+        """Return a table of this transaction alone, and how the statement begins that creates it.
+
+        Args:
+            name: Its name.
+            values: How many it will hold: rows by columns.
+        """
+
     def numbers_rows(self, table: Table) -> bool:
         """Whether `rowid` is the number of a row, and no column of the table."""
         return "rowid" not in {self.fold(column) for column in self.columns(table) or ()}
+
+    def computes(self, table: Table) -> bool:
+        """Whether a table has a column that it computes, into which nothing is inserted."""
+        return " GENERATED " in self.made_by(table).upper()
 
     def is_indexed(self, table: Table) -> bool:
         """Whether a table has an index, be it a constraint's."""

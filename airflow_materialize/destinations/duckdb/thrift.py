@@ -21,13 +21,14 @@ _GROUP_ROWS = 122_880
 
 _PART_BYTES = 8 * 1024 * 1024
 _BLOCK = 256 * 1024
-_ROOM, _LEAST = 20 * 1024 * 1024, 56 * 1024 * 1024
+_ROOM, _LEAST, _WIDEST = 20 * 1024 * 1024, 56 * 1024 * 1024, 78 * 1024 * 1024
 
 VECTOR = 2048
 """Rows that DuckDB works on at once."""
 
 _WRITERS, _JOINING = 4, 2
-"""Threads that take the rows of the result at most, each of which has rows in memory, and those of what follows."""
+"""Threads that take the rows of the result at most, each of which has rows in memory, and those of what follows. Where
+a table has many columns, one does both (half as long again for a replacement, and some merges are quicker by it)."""
 
 _THREADS = "threads"
 _ORDER = "preserve_insertion_order"
@@ -96,10 +97,10 @@ class Sparing:
         """
         with closing(self._connection.cursor()) as aside:
             found = dict(aside.execute(_SETTINGS).fetchall())
-        threads, columns = int(found[_THREADS]), 2 * _BLOCK * first.num_columns
+        threads = int(found[_THREADS])
         if _THREADS not in self._settings:
-            threads = min(threads, max(_JOINING, min(_WRITERS, (_LEAST - _ROOM) // columns)))
-        needed = max(_LEAST, _ROOM + threads * columns, int(2 * threads * VECTOR * _width(first)))
+            threads = min(threads, _threads(first.num_columns))
+        needed = max(_LEAST, _blocks(threads, first.num_columns), int(2 * threads * VECTOR * _width(first)))
         self._least = times * needed + int(found["used"] or 0)
         self._most = _bytes(found["memory_limit"])
         self._indexed = indexed
@@ -181,15 +182,27 @@ class Sparing:
         return min(self._most, self._least + int(kept))
 
 
+def _threads(columns: int) -> int:
+    """Return how many threads take the rows of a result of so many columns."""
+    joining = _JOINING if _blocks(_JOINING, columns) <= _WIDEST else 1
+    return max(joining, min(_WRITERS, (_LEAST - _ROOM) // (2 * _BLOCK * columns)))
+
+
+def _blocks(threads: int, columns: int) -> int:
+    """Return the bytes in which rows are copied: each thread holds a block of each column on both sides (measured)."""
+    return _ROOM + (2 * threads + 1) * _BLOCK * columns
+
+
 def part_rows(batch: pa.RecordBatch) -> int:
     """Return how many rows like these may be joined at once, which takes three or four times their own size."""
     return max(1, int(min(_GROUP_ROWS, _PART_BYTES / max(1, _width(batch)))))
 
 
-def text_width(batch: pa.RecordBatch) -> float:
-    """Return how many bytes of a row DuckDB has outside of it: those of texts that are longer than it keeps inside."""
-    widths = [column.nbytes / max(1, len(column)) for column in batch.columns if not _is_fixed(column.type)]
-    return float(sum(width for width in widths if width > _INSIDE))
+def text_widths(batch: pa.RecordBatch) -> dict[str, float]:
+    """Return how many bytes of a row DuckDB has outside of it, by column: texts longer than it keeps inside."""
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    widths = {name: column.nbytes / max(1, len(column)) for name, column in columns if not _is_fixed(column.type)}
+    return {name: width for name, width in widths.items() if width > _INSIDE}
 
 
 def _is_fixed(kind: pa.DataType) -> bool:
