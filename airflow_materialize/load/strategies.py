@@ -7,7 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from airflow_materialize.definition.model.materialization import HISTORY_COLUMNS
+from airflow_materialize.destinations.history import (
+    after_former,
+    current_rows,
+    ended,
+    insert_versions,
+    newer_version,
+    superseded,
+)
 from airflow_materialize.destinations.publishing import (
     Publication,
     Statement,
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Publication",
     "Statement",
+    "current_rows",
     "doubled_rows",
     "statements_for",
     "strategy_names",
@@ -144,81 +152,25 @@ def scd2_by_column(session: Session, publication: Publication) -> list[Statement
     """End the current versions that the result lacks or has otherwise, and insert those that are not current."""
     same = unchanged(session, publication)
     if not publication.incremental_key:
-        return [_ended(session, publication, same), _insert_versions(session, publication)]
-    changed = [_superseded(session, publication, f"NOT ({same})")] if same else []
+        return [ended(session, publication, same), insert_versions(session, publication)]
+    changed = [superseded(session, publication, f"NOT ({same})")] if same else []
     return [
         *changed,
-        _ended(session, publication),
-        _after_former(session, publication),
-        _insert_versions(session, publication),
+        ended(session, publication),
+        after_former(session, publication),
+        insert_versions(session, publication),
     ]
 
 
 @strategy("scd2_by_time")
 def scd2_by_time(session: Session, publication: Publication) -> list[Statement]:
     """End the current versions that the result lacks or has a newer one of, and insert those that are not current."""
-    since = session.quote(HISTORY_COLUMNS[0])
     return [
-        _superseded(session, publication, f"target.{since} < source.{since}"),
-        _ended(session, publication),
-        _after_former(session, publication),
-        _insert_versions(session, publication),
+        superseded(session, publication, newer_version(session)),
+        ended(session, publication),
+        after_former(session, publication),
+        insert_versions(session, publication),
     ]
-
-
-def _superseded(session: Session, publication: Publication, condition: str) -> Statement:
-    """End the current versions that a row of the result takes the place of, when it begins."""
-    since, until, current = (session.quote(name) for name in HISTORY_COLUMNS)
-    # No version ends before it began, whatever the rows' own moments say.
-    end = f"CASE WHEN target.{since} > source.{since} THEN target.{since} ELSE source.{since} END"
-    sql = session.update_from(
-        session.name_of(publication.target),
-        session.name_of(publication.staging),
-        {until: end, current: "FALSE"},
-        f"{same_key(session, publication)} AND target.{current} AND {condition}",
-    )
-    return Statement(sql, counts="updated")
-
-
-def _after_former(session: Session, publication: Publication) -> Statement:
-    """Let no version begin before the former ones of its key have ended: at each moment, one at most is valid."""
-    since, until, current = (session.quote(name) for name in HISTORY_COLUMNS)
-    keys = ", ".join(map(session.quote, publication.keys))
-    former = (
-        f"(SELECT {keys}, max({until}) AS {until} FROM {session.name_of(publication.target)}"
-        f" WHERE NOT {current} GROUP BY {keys})"
-    )
-    condition = f"{same_key(session, publication)} AND target.{since} < source.{until}"
-    staging = session.name_of(publication.staging)
-    return Statement(session.update_from(staging, former, {since: f"source.{until}"}, condition))
-
-
-def _ended(session: Session, publication: Publication, same: str = "") -> Statement:
-    """End the current versions whose key, or a row that is the same, the result lacks."""
-    since, until, current = (session.quote(name) for name in HISTORY_COLUMNS)
-    staging = session.name_of(publication.staging)
-    condition = " AND ".join(filter(None, (same_key(session, publication), same)))
-    # No version ends before it began, whatever the clocks of workers say.
-    end = f"CASE WHEN target.{since} > ? THEN target.{since} ELSE ? END"
-    sql = (
-        f"UPDATE {session.name_of(publication.target)} AS target SET {until} = {end}, {current} = FALSE"
-        f" WHERE target.{current} AND NOT EXISTS (SELECT 1 FROM {staging} AS source WHERE {condition})"
-    )
-    return Statement(sql, (publication.moment, publication.moment), "updated")
-
-
-def _insert_versions(session: Session, publication: Publication) -> Statement:
-    current = session.quote(HISTORY_COLUMNS[-1])
-    listed = ", ".join([*map(session.quote, publication.keys), current])
-    versions = session.apart(f"SELECT {listed} FROM {session.name_of(publication.target)} WHERE {current}")
-    condition = f"{same_key(session, publication)} WHERE target.{current} IS NULL"
-    return insert(session, publication, f" AS source LEFT JOIN {versions} AS target ON {condition}")
-
-
-def current_rows(session: Session, publication: Publication) -> str:
-    """Return the query that counts the current versions of rows."""
-    current = session.quote(HISTORY_COLUMNS[-1])
-    return f"SELECT count(*) FROM {session.name_of(publication.target)} WHERE {current}"
 
 
 def doubled_rows(session: Session, publication: Publication) -> str:

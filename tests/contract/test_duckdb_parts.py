@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
 
-from airflow_materialize.destinations.duckdb import deleting, destination, merging, parting
+from airflow_materialize.destinations.duckdb import bulk, deleting, destination, merging, parting
 from airflow_materialize.destinations.duckdb.destination import DuckDBSession
 from airflow_materialize.destinations.spelling import Table
 from airflow_materialize.errors import MaterializeError
@@ -390,6 +391,67 @@ def test_long_texts_of_a_merge_of_some_columns_take_little_memory(warehouse):
     assert [said for said in warehouse.said if "memory" in said] == []
     # By updates these texts, and those before them, would be more than fifty MB.
     assert max(size for (size,) in limits) < 40_000_000
+
+
+HISTORY = {
+    "by column": ("scd2_by_column", {}),
+    "by column, each row with its moment": ("scd2_by_column", {"incremental_key": "at"}),
+    "by time": ("scd2_by_time", {"incremental_key": "at"}),
+    "by column, a null key": ("scd2_by_column", {"options": {"on_null_key": "match"}}),
+    "by column, keys alone": ("scd2_by_column", {}),
+}
+
+
+def snapshots(case, seed):
+    """Results that follow each other: rows come, change, stay and go."""
+    chance = random.Random(f"{case} {seed}")
+    for turn in range(4):
+        ids = sorted(chance.sample(range(6000), 3000))
+        chance.shuffle(ids)
+        ids += [None] * (case == "by column, a null key" and chance.random() < 0.7)
+        result = {"id": pa.array(ids, pa.int64())}
+        if case != "by column, keys alone":
+            result |= {"v": [chance.randrange(3) for _ in ids], "t": [chance.choice("ab") or None for _ in ids]}
+        if "incremental_key" in HISTORY[case][1]:
+            # Some are older than the version that they come behind.
+            moments = [datetime(2026, 1, 5 * turn + chance.randrange(1, 8), tzinfo=UTC) for _ in ids]
+            result["at"] = pa.array(moments, pa.timestamp("us", "UTC"))
+        yield result
+
+
+def history(warehouse, case, seed):
+    """What each load counted, and the rows with each moment as its place among all."""
+    strategy, options = HISTORY[case]
+    counts = []
+    warehouse.run("CREATE SCHEMA IF NOT EXISTS raw", "DROP TABLE IF EXISTS {t}")
+    for turn, result in enumerate(snapshots(case, seed)):
+        report = warehouse.load(result, strategy, run=f"{seed} {turn} {len(warehouse.said)}", columns=KEY, **options)
+        counts.append((report.rows_updated, report.rows_inserted))
+    moments = "array(SELECT DISTINCT m FROM (SELECT _valid_from AS m FROM {t} UNION ALL SELECT _valid_until FROM {t}) ORDER BY m)"
+    rows = warehouse.rows(
+        columns="* EXCLUDE (_valid_from, _valid_until),"
+        f" list_position({moments}, _valid_from), list_position({moments}, _valid_until)".replace("{t}", "raw.orders")
+    )
+    return counts, sorted(rows, key=str)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("case", HISTORY)
+def test_versions_that_are_kept_in_parts_are_those_that_are_kept_at_once(warehouse, monkeypatch, case, seed):
+    with pytest.MonkeyPatch.context() as patch, statements() as said:
+        for name in ("scd2_by_column", "scd2_by_time"):
+            patch.setattr(DuckDBSession, name, lambda self, publication: None)
+        at_once = history(warehouse, case, seed)
+    assert not any("_materialize_deleted" in sql for sql in said)
+    monkeypatch.setattr(parting, "_KEYS", 500)
+    monkeypatch.setattr(deleting, "_LISTED", 100)
+    monkeypatch.setattr(bulk, "part_rows", lambda batch: 700)
+    monkeypatch.setattr(deleting, "_GROUP", 1)
+    with statements() as said:
+        in_parts = history(warehouse, case, seed)
+    assert in_parts == at_once
+    assert sum(counted for count in at_once[0] for counted in count) > 6000
+    assert len([sql for sql in said if sql.startswith("UPDATE") and "SELECT id FROM" in sql]) > 3
 
 
 def threads(session):

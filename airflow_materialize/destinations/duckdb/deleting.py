@@ -30,7 +30,7 @@ _MARKED = 256
 _LISTED = 250_000
 """Numbers of rows that are joined at once: of many more, the other side of the join goes to disk too."""
 
-_LIST = Table("_materialize_deleted", "main", "temp")
+LIST = Table("_materialize_deleted", "main", "temp")
 
 
 @dataclass(frozen=True)
@@ -42,24 +42,34 @@ class Deletion(Statement):
         rows: Queries of their numbers, as `id`: each number once in all.
     """
 
-    table: Table = _LIST
+    table: Table = LIST
     rows: tuple[str, ...] = ()
 
 
-class _Touched(NamedTuple):
-    """What is deleted of a group of vectors.
+class Touched(NamedTuple):
+    """What is listed of a group of vectors.
 
     Attributes:
         group: Its number.
-        parts: How many vectors lose some of their rows.
-        wholes: How many lose all.
-        rows: How many rows go.
+        parts: Of how many vectors some rows are listed.
+        wholes: Of how many all are.
+        rows: How many rows are.
     """
 
     group: int
     parts: int
     wholes: int
     rows: int
+
+    @property
+    def first(self) -> int:
+        """The lowest number that a row of the group can have."""
+        return self.group * _GROUP * VECTOR
+
+    @property
+    def last(self) -> int:
+        """The highest number that a row of the group can have."""
+        return self.first + _GROUP * VECTOR - 1
 
 
 class DuckDBDeleting(DuckDBParts):
@@ -73,6 +83,26 @@ class DuckDBDeleting(DuckDBParts):
         """Return the statement that deletes the rows of which queries have the numbers, as `id`."""
         sql = f"DELETE FROM {self.name_of(table)} WHERE rowid IN ({' UNION ALL '.join(rows)})"
         return Deletion(sql, parameters, **counts, table=table, rows=rows)
+
+    def found(
+        self, publication: Publication, table: str, alias: str, others: str, condition: str, *, lacking: str = ""
+    ) -> list[str]:
+        """Return queries of the numbers of a table's rows, as `id`, for which a condition holds with one of others.
+
+        Args:
+            publication: Whose keys they are.
+            table: The table's quoted name.
+            alias: What it is called in the condition.
+            others: The others, with what they are called.
+            condition: The condition; it asks for the same key.
+            lacking: Of which rows those are meant instead for which it holds with none.
+        """
+        further, exists = (f" AND {lacking}", "NOT EXISTS") if lacking else ("", "EXISTS")
+        return [
+            f"SELECT rowid AS id FROM (SELECT rowid, * FROM {table} WHERE {part}{further}) AS {alias}"
+            f" WHERE {exists} (SELECT 1 FROM {others} WHERE {part} AND {condition})"
+            for part in self.key_parts(publication.keys, publication.staging, publication.target)
+        ]
 
     def delete_insert(self, publication: Publication) -> list[Statement] | None:
         """Return the statements of a delete+insert; None where a column's name hides the numbers of rows."""
@@ -108,18 +138,23 @@ class DuckDBDeleting(DuckDBParts):
     def apply(self, statement: Statement) -> int:  # noqa: D102
         if not isinstance(statement, Deletion):
             return super().apply(statement)
-        listed = self.name_of(_LIST)
-        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {listed} (id BIGINT)")
-        for rows in statement.rows:
-            self.execute(f"INSERT INTO {listed} {rows}", statement.parameters)
-        vectors = f"SELECT id // {VECTOR} AS vector, count(*) AS gone FROM {listed} GROUP BY ALL"
-        counts = ", ".join(f"count(*) FILTER (gone {sign} {VECTOR})" for sign in "<=")
-        found = self.rows(f"SELECT vector // {_GROUP}, {counts}, sum(gone) FROM ({vectors}) GROUP BY ALL")
-        deleted = self._delete(statement.table, listed, [_Touched(*map(int, row)) for row in found]) if found else 0
-        self.drop_table(_LIST)
+        found = self.touched(statement.rows, statement.parameters)
+        deleted = self._delete(statement.table, self.name_of(LIST), found) if found else 0
+        self.drop_table(LIST)
         return deleted
 
-    def _delete(self, table: Table, listed: str, found: Sequence[_Touched]) -> int:
+    def touched(self, rows: Iterable[str], parameters: Sequence[Any] = ()) -> list[Touched]:
+        """List the numbers that queries have as `id`, in a table that the caller drops, and return where they lie."""
+        listed = self.name_of(LIST)
+        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {listed} (id BIGINT)")
+        for each in rows:
+            self.execute(f"INSERT INTO {listed} {each}", parameters)
+        vectors = f"SELECT id // {VECTOR} AS vector, count(*) AS gone FROM {listed} GROUP BY ALL"
+        counts = ", ".join(f"count(*) FILTER (gone {sign} {VECTOR})" for sign in "<=")
+        found = self.rows(f"SELECT vector // {_GROUP}, {counts}, sum(gone) FROM ({vectors}) GROUP BY ALL ORDER BY 1")
+        return [Touched(*map(int, row)) for row in found]
+
+    def _delete(self, table: Table, listed: str, found: Sequence[Touched]) -> int:
         name, moved = self.name_of(table), self._moved(table, found)
         wanted = sum(touched.rows for touched in found)
         kept, gone = self._move(table, listed, moved) if moved else (0, 0)
@@ -140,15 +175,15 @@ class DuckDBDeleting(DuckDBParts):
             raise MaterializeError(f"The row counts of {table} do not add up: {told}")
         return wanted
 
-    def _move(self, table: Table, listed: str, moved: Sequence[_Touched]) -> tuple[int, int]:
+    def _move(self, table: Table, listed: str, moved: Sequence[Touched]) -> tuple[int, int]:
         """Insert the rows of some groups that stay again, delete all that were there, and return how many these are."""
         name, names = self.name_of(table), ", ".join(map(self.quote, self.columns(table) or ()))
         # What is inserted again has higher numbers than any that is listed.
         [(most,)] = self.rows(f"SELECT max(id) FROM {listed}")
         kept = gone = 0
-        for part in _apart(moved):
+        for part in apart(moved):
             groups = ", ".join(str(touched.group) for touched in part)
-            first, last = part[0].group * _GROUP * VECTOR, min(most, (part[-1].group + 1) * _GROUP * VECTOR - 1)
+            first, last = part[0].first, min(most, part[-1].last)
             rows = f"rowid BETWEEN {first} AND {last} AND rowid // {_GROUP * VECTOR} IN ({groups})"
             stays = (
                 f"NOT EXISTS (SELECT 1 FROM {listed} AS gone WHERE id BETWEEN {first} AND {last} AND id = target.rowid)"
@@ -159,9 +194,9 @@ class DuckDBDeleting(DuckDBParts):
             gone += self.execute(f"DELETE FROM {name} WHERE {rows}")
         return kept, gone
 
-    def _moved(self, table: Table, found: Iterable[_Touched]) -> list[_Touched]:
+    def _moved(self, table: Table, found: Iterable[Touched]) -> list[Touched]:
         """Return the groups whose other rows are inserted again: those of the most parts, until few are left."""
-        by_parts, moved = sorted(found, key=lambda touched: -touched.parts), list[_Touched]()
+        by_parts, moved = sorted(found, key=lambda touched: -touched.parts), list[Touched]()
         marked = sum(touched.parts for touched in by_parts)
         # With an index no row is inserted before it is deleted, and what is computed is not inserted at all.
         if marked <= _MARKED or self.is_indexed(table) or self.computes(table):
@@ -174,13 +209,14 @@ class DuckDBDeleting(DuckDBParts):
         return sorted(moved)
 
 
-def _apart(moved: Iterable[_Touched]) -> Iterator[list[_Touched]]:
-    """Yield groups, in their order, in parts of which the rows that go fit into memory."""
-    part, rows = list[_Touched](), 0
-    for touched in moved:
+def apart(found: Iterable[Touched]) -> Iterator[list[Touched]]:
+    """Yield groups, in their order, in parts whose listed rows can be joined at once."""
+    part, rows = list[Touched](), 0
+    for touched in found:
         if part and rows + touched.rows > _LISTED:
             yield part
             part, rows = [], 0
         part.append(touched)
         rows += touched.rows
-    yield part
+    if part:
+        yield part

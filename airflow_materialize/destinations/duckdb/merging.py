@@ -111,7 +111,7 @@ class DuckDBMerging(DuckDBDeleting):
             f"SELECT source.rowid AS id FROM {target} AS target JOIN {part} AS source ON {unneeded}"
             for part in self.row_parts(publication.staging, self.part_rows)
         ]
-        changed = self._found(publication, target, "target", f"{staging} AS source", matches)
+        changed = self.found(publication, target, "target", f"{staging} AS source", matches)
         return [
             self.deletion(publication.staging, *known),
             self.deletion(publication.target, *changed, counts="replaced"),
@@ -132,8 +132,8 @@ class DuckDBMerging(DuckDBDeleting):
         matches, key = matching(self, publication), same_key(self, publication)
         condition, same = f"{matches}{newer(self, publication)}", unchanged(self, publication)
         condition += f" AND NOT ({same})" if same else ""
-        known = self._found(publication, staging, "source", f"{target} AS target", matches)
-        changed = self._found(publication, target, "target", f"{whole} AS source", key)
+        known = self.found(publication, staging, "source", f"{target} AS target", matches)
+        changed = self.found(publication, target, "target", f"{whole} AS source", key)
         return [
             Statement(f"{create} AS SELECT * FROM {target} LIMIT 0"),
             *(
@@ -147,14 +147,6 @@ class DuckDBMerging(DuckDBDeleting):
             Statement(f"INSERT INTO {target} ({listed}) SELECT {listed} FROM {whole}", counts="inserted"),
             Statement(f"DROP TABLE {whole}"),
             insert(self, publication),
-        ]
-
-    def _found(self, publication: Publication, table: str, alias: str, others: str, condition: str) -> list[str]:
-        """Return queries of the numbers of a table's rows, as `id`, for which a condition holds with one of others."""
-        return [
-            f"SELECT rowid AS id FROM (SELECT rowid, * FROM {table} WHERE {part}) AS {alias}"
-            f" WHERE EXISTS (SELECT 1 FROM {others} WHERE {part} AND {condition})"
-            for part in self.key_parts(publication.keys, publication.staging, publication.target)
         ]
 
     def _texts_weigh_more(self, publication: Publication, *, indexed: bool) -> bool:

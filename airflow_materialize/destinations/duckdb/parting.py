@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_materialize.destinations.publishing import Publication
     from airflow_materialize.destinations.spelling import Table
 
-_KEYS = 1_250_000
+_KEYS = 750_000
 """Keys that are in memory at once. Of more, DuckDB's own way to disk needs more than it has (measured)."""
 
 _MOST_PARTS = 256
@@ -39,7 +39,7 @@ class DuckDBParts(Keeping, Session):
 
     @abstractmethod
     def expect(self, size: int) -> None:
-        """Have room for so many bytes that stay in memory until COMMIT."""
+        """Have room for so many bytes that stay in memory until COMMIT, or leave it to what DuckDB does not count."""
 
     @abstractmethod
     def aside(self, name: str, values: int) -> tuple[Table, str]:

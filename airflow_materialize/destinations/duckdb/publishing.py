@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from airflow_materialize.destinations.arrow import is_text
+from airflow_materialize.destinations.duckdb.history import DuckDBHistory
 from airflow_materialize.destinations.duckdb.merging import DuckDBMerging
 from airflow_materialize.destinations.keeping import Part
 
@@ -29,7 +30,7 @@ WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lowe
 """
 
 
-class DuckDBPublishing(DuckDBMerging):
+class DuckDBPublishing(DuckDBMerging, DuckDBHistory):
     """The part of a DuckDB session that publishes."""
 
     has_comments = True

@@ -21,7 +21,8 @@ _GROUP_ROWS = 122_880
 
 _PART_BYTES = 8 * 1024 * 1024
 _BLOCK = 256 * 1024
-_ROOM, _LEAST, _WIDEST = 20 * 1024 * 1024, 56 * 1024 * 1024, 78 * 1024 * 1024
+_ROOM, _WIDEST = 20 * 1024 * 1024, 78 * 1024 * 1024
+_LEAST, _AFTERWARDS = 56 * 1024 * 1024, 48 * 1024 * 1024
 
 VECTOR = 2048
 """Rows that DuckDB works on at once."""
@@ -81,7 +82,7 @@ class Sparing:
         self._settings = settings
         self._before: Mapping[str, str] = MappingProxyType({})
         self._own: Mapping[str, str] = MappingProxyType({})
-        self._least = self._most = 0
+        self._least = self._less = self._most = 0
         self._indexed = False
         self._over = Event()
         self._follower: Thread | None = None
@@ -100,8 +101,12 @@ class Sparing:
         threads = int(found[_THREADS])
         if _THREADS not in self._settings:
             threads = min(threads, _threads(first.num_columns))
-        needed = max(_LEAST, _blocks(threads, first.num_columns), int(2 * threads * VECTOR * _width(first)))
+        needed, after = (
+            max(least, _blocks(count, first.num_columns), int(2 * count * VECTOR * _width(first)))
+            for least, count in ((_LEAST, threads), (_AFTERWARDS, min(threads, _JOINING)))
+        )
         self._least = times * needed + int(found["used"] or 0)
+        self._less = times * (needed - after)
         self._most = _bytes(found["memory_limit"])
         self._indexed = indexed
         if self._least >= self._most:
@@ -121,6 +126,8 @@ class Sparing:
             if self.active:
                 with closing(self._connection.cursor()) as aside, suppress(duckdb.Error):
                     _set(aside, {_THREADS: self._own[_THREADS]})
+        self.widen(-self._less)
+        self._less = 0
 
     def widen(self, size: int) -> None:
         """Let DuckDB have so many bytes more, which it cannot put away."""

@@ -136,13 +136,13 @@ def test_a_merge_into_duckdb_that_keeps_columns_is_one_of_its_own(tmp_path):
         ]
 
 
-def test_the_statements_of_history(session):
+def test_the_statements_of_history(portable):
     current = 'target."_is_current" AND NOT EXISTS (SELECT 1 FROM "staged" AS source WHERE'
     end = 'CASE WHEN target."_valid_from" > ? THEN target."_valid_from" ELSE ? END, "_is_current" = FALSE'
     versions = '(SELECT "id", "_is_current" FROM "orders" WHERE "_is_current") AS target'
     new = f'{NEW} LEFT JOIN {versions} ON {SAME} WHERE target."_is_current" IS NULL'
-    equal = session.same('target."v"', 'source."v"')
-    assert sql(session, "scd2_by_column", replace(PLAIN, incremental_key="")) == [
+    equal = portable.same('target."v"', 'source."v"')
+    assert sql(portable, "scd2_by_column", replace(PLAIN, incremental_key="")) == [
         f'UPDATE "orders" AS target SET "_valid_until" = {end} WHERE {current} {SAME} AND {equal})',
         new,
     ]
@@ -155,7 +155,7 @@ def test_the_statements_of_history(session):
         "scd2_by_time": 'target."_valid_from" < source."_valid_from"',
     }
     for strategy, condition in conditions.items():
-        assert sql(session, strategy) == [
+        assert sql(portable, strategy) == [
             (
                 f'UPDATE "orders" AS target SET "_valid_until" = {later}, "_is_current" = FALSE'
                 f' FROM "staged" AS source WHERE {SAME} AND target."_is_current" AND {condition}'
@@ -218,9 +218,9 @@ def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_shou
     for text in [*statements, *asked]:
         [tree] = sqlglot.parse(text, read=session.dialect)
         tables = {table.name for table in tree.find_all(sqlglot.exp.Table)}
-        assert tables <= {'or"ders', "st;age"}
+        assert tables <= {'or"ders', "st;age", "_materialize_deleted"}
         columns = {column.name for column in tree.find_all(sqlglot.exp.Column)}
-        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched", "found", "rowid", *HISTORY_COLUMNS}
+        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched", "found", "rowid", "id", *HISTORY_COLUMNS}
 
 
 def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):
