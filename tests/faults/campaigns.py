@@ -22,7 +22,7 @@ from airflow_materialize.errors import MaterializeError
 STRATEGIES = (*OPTIONS, HISTORY, INDEXED)
 DONE = {"loaded", "already_loaded"}
 ROWS = 100
-REPLACING = ("merge", "delete+insert")
+REPLACING = ("merge", "delete+insert", HISTORY)
 """Strategies by which DuckDB goes other ways with many rows."""
 
 FEWEST = 6

@@ -47,7 +47,7 @@ SELECT column_name, data_type FROM duckdb_columns()
 WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
 ORDER BY column_index
 """
-_TEMPORARY_VALUES = 48_000_000
+_TEMPORARY_VALUES = 6_000_000
 """Values that a temporary table holds: it has two bits in memory for each of them, which it cannot put away."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
