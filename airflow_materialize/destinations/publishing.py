@@ -122,6 +122,12 @@ def idle(session: Spelling, publication: Publication) -> str:
     return f" AND ({listed})" if listed else ""
 
 
+def changing(session: Spelling, publication: Publication) -> str:
+    """Return the condition, with AND before it, that a matching row changes something; empty where each does."""
+    same = unchanged(session, publication)
+    return newer(session, publication) + (f" AND NOT ({same})" if same else "")
+
+
 def changes(session: Spelling, publication: Publication) -> dict[str, str]:
     """Return the quoted columns that a merge changes in matched rows, with what they are set to."""
     return dict(_change(session, publication, name) for name in publication.updates)

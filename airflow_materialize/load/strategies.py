@@ -19,10 +19,10 @@ from airflow_materialize.destinations.publishing import (
     Publication,
     Statement,
     changes,
+    changing,
     idle,
     insert,
     matching,
-    newer,
     same_key,
     unchanged,
 )
@@ -116,7 +116,6 @@ def merge(session: Session, publication: Publication) -> list[Statement]:
     """Change the rows whose key the result has, and insert the others."""
     target, staging = session.name_of(publication.target), session.name_of(publication.staging)
     matches = matching(session, publication)
-    same = unchanged(session, publication)
     if publication.replaces_rows and session.replaces_rows:
         # Removing the rows that are the same costs what it saves where all have changed, and saves the rest (measured).
         unneeded = f"{matches}{idle(session, publication)}"
@@ -125,10 +124,8 @@ def merge(session: Session, publication: Publication) -> list[Statement]:
         return [Statement(known), Statement(delete, counts="replaced"), insert(session, publication)]
     statements = []
     if publication.updates:
-        differs = f" AND NOT ({same})" if same else ""
-        update = session.update_from(
-            target, staging, changes(session, publication), f"{matches}{newer(session, publication)}{differs}"
-        )
+        condition = f"{matches}{changing(session, publication)}"
+        update = session.update_from(target, staging, changes(session, publication), condition)
         statements.append(Statement(update, counts="updated"))
     # An outer join, for which SQLite builds an index where the table has none. NOT EXISTS scans the table for each row:
     # with 20,000 rows on both sides it took 11 s, the join 0.01 s, and the former grows with the square.

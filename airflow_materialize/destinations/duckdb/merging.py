@@ -13,12 +13,11 @@ from airflow_materialize.destinations.duckdb.thrift import VECTOR
 from airflow_materialize.destinations.publishing import (
     Statement,
     changes,
+    changing,
     idle,
     insert,
     matching,
-    newer,
     same_key,
-    unchanged,
 )
 
 if TYPE_CHECKING:
@@ -76,12 +75,10 @@ class DuckDBMerging(DuckDBDeleting):
         at_once = bool(publication.expressions or publication.predicate or any(each != keys for each in unique))
         at_once = at_once or not self.numbers_rows(publication.staging)
         target, staging = self.name_of(publication.target), self.name_of(publication.staging)
-        condition, same = newer(self, publication), unchanged(self, publication)
-        condition += f" AND NOT ({same})" if same else ""
         update = ""
         if publication.updates:
             listed = ", ".join(f"{name} = {value}" for name, value in changes(self, publication).items())
-            update = f" WHEN MATCHED{condition} THEN UPDATE SET {listed}"
+            update = f" WHEN MATCHED{changing(self, publication)} THEN UPDATE SET {listed}"
         names = [self.quote(name) for name in publication.columns]
         columns = ", ".join([*names, *map(self.quote, publication.filled)])
         values = ", ".join([*(f"source.{name}" for name in names), *publication.filled.values()])
@@ -130,8 +127,7 @@ class DuckDBMerging(DuckDBDeleting):
         sets = {self.fold(name): value for name, value in changes(self, publication).items()}
         values = ", ".join(sets.get(self.fold(self.quote(name)), f"target.{self.quote(name)}") for name in names)
         matches, key = matching(self, publication), same_key(self, publication)
-        condition, same = f"{matches}{newer(self, publication)}", unchanged(self, publication)
-        condition += f" AND NOT ({same})" if same else ""
+        condition = f"{matches}{changing(self, publication)}"
         known = self.found(publication, staging, "source", f"{target} AS target", matches)
         changed = self.found(publication, target, "target", f"{whole} AS source", key)
         return [

@@ -106,7 +106,8 @@ class Sparing:
             for least, count in ((_LEAST, threads), (_AFTERWARDS, min(threads, _JOINING)))
         )
         self._least = times * needed + int(found["used"] or 0)
-        self._less = times * (needed - after)
+        # Where the first try has failed, a single row may be large wherever it goes: all that is given stays.
+        self._less = needed - after if times == 1 else 0
         self._most = _bytes(found["memory_limit"])
         self._indexed = indexed
         if self._least >= self._most:
@@ -120,7 +121,7 @@ class Sparing:
         self._start()
 
     def narrow(self) -> None:
-        """Let fewer threads go on: what comes behind the rows of the result joins and sorts, each in its own memory."""
+        """Let fewer threads go on, in less memory: what comes behind the rows of the result goes in parts."""
         if int(self._own.get(_THREADS, "0")) > _JOINING:
             self._own = {**self._own, _THREADS: str(_JOINING)}
             if self.active:
