@@ -454,6 +454,16 @@ def test_versions_that_are_kept_in_parts_are_those_that_are_kept_at_once(warehou
     assert len([sql for sql in said if sql.startswith("UPDATE") and "SELECT id FROM" in sql]) > 3
 
 
+def test_history_of_a_table_with_a_column_called_rowid_ends_the_right_versions(warehouse):
+    for turn, (ids, values) in enumerate([([0, 1, 2, 3], [7, 7, 7, 7]), ([1, 2, 4], [7, 8, 7])]):
+        result = {"id": ids, "rowid": values}
+        report = warehouse.load(result, "scd2_by_column", run=str(turn), columns=KEY)
+    assert (report.rows_updated, report.rows_inserted) == (3, 2)
+    rows = warehouse.rows(columns='id, "rowid", _is_current')
+    assert sorted(row[:2] for row in rows if row[2]) == [(1, 7), (2, 8), (4, 7)]
+    assert sorted(row[:2] for row in rows if not row[2]) == [(0, 7), (2, 7), (3, 7)]
+
+
 def threads(session):
     [(count,)] = session._connection.cursor().execute("SELECT current_setting('threads')").fetchall()
     return count
