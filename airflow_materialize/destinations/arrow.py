@@ -134,6 +134,14 @@ def scalar(value: str | bool | int | datetime | None, arrow_type: pa.DataType) -
     return pa.Array.from_buffers(arrow_type, 1, [None, *map(pa.py_buffer, buffers)])[0]
 
 
+def as_python(scalar: pa.Scalar[Any]) -> Any:
+    """Return a scalar's value as Python has it, moments with a zone in UTC: for another, pyarrow imports pandas too."""
+    if not pa.types.is_timestamp(scalar.type) or not scalar.type.tz or scalar.type.unit == "ns":
+        return scalar.as_py()
+    moment = scalar.cast(pa.timestamp(scalar.type.unit)).as_py()
+    return moment and moment.replace(tzinfo=UTC)
+
+
 def parts(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
     """Yield batches in parts of about `size` bytes, without copying them."""
     for batch in batches:

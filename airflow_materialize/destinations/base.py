@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_materialize.destinations.arrow import canonical
+from airflow_materialize.destinations.arrow import as_python, canonical
 from airflow_materialize.destinations.discretion import PassingError
 from airflow_materialize.destinations.lookup import class_for
 from airflow_materialize.destinations.spelling import Table
@@ -150,7 +150,7 @@ class Session(Tables):
 
     def bind(self, scalar: pa.Scalar[Any]) -> Any:
         """Return one value as a parameter that compares with a column of its `column_type`."""
-        return scalar.as_py()
+        return as_python(scalar)
 
     # User code.
 

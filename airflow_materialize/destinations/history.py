@@ -13,25 +13,29 @@ if TYPE_CHECKING:
     from airflow_materialize.destinations.spelling import Spelling
 
 
-def superseded(session: Spelling, publication: Publication, condition: str, rows: str = "") -> Statement:
+def superseded(session: Spelling, publication: Publication, condition: str) -> Statement:
     """End the current versions that a row of the result takes the place of, when it begins.
 
     Args:
         session: What writes it.
         publication: What goes where.
         condition: When `source` takes the place of `target`, which has its key.
-        rows: The rows of the result; all that are staged unless given.
     """
-    since, until, current = _columns(session)
-    # No version ends before it began, whatever the rows' own moments say.
-    end = f"CASE WHEN target.{since} > source.{since} THEN target.{since} ELSE source.{since} END"
+    since, _, current = _columns(session)
     sql = session.update_from(
         session.name_of(publication.target),
-        rows or session.name_of(publication.staging),
-        {until: end, current: "FALSE"},
+        session.name_of(publication.staging),
+        ending(session, f"source.{since}"),
         f"{same_key(session, publication)} AND target.{current} AND {condition}",
     )
     return Statement(sql, counts="updated")
+
+
+def ending(session: Spelling, moment: str) -> dict[str, str]:
+    """Return what the columns of a version become that ends at a moment, by quoted name."""
+    since, until, current = _columns(session)
+    # No version ends before it began, whatever the rows' own moments and the clocks of workers say.
+    return {until: f"CASE WHEN target.{since} > {moment} THEN target.{since} ELSE {moment} END", current: "FALSE"}
 
 
 def newer_version(session: Spelling) -> str:
@@ -59,23 +63,20 @@ def after_former(session: Spelling, publication: Publication, keys: str = "") ->
     return Statement(session.update_from(staging, former, {since: f"source.{until}"}, condition))
 
 
-def ended(session: Spelling, publication: Publication, same: str = "", rows: str = "") -> Statement:
+def ended(session: Spelling, publication: Publication, same: str = "") -> Statement:
     """End the current versions whose key, or a row that is the same, the result lacks.
 
     Args:
         session: What writes it.
         publication: What goes where.
         same: The condition that `source` is the same as `target`, where that counts.
-        rows: The condition that says which versions these are; found by their key unless given.
     """
-    since, until, current = _columns(session)
+    _, _, current = _columns(session)
     condition = " AND ".join(filter(None, (same_key(session, publication), same)))
-    lacks = f"NOT EXISTS (SELECT 1 FROM {session.name_of(publication.staging)} AS source WHERE {condition})"
-    # No version ends before it began, whatever the clocks of workers say.
-    end = f"CASE WHEN target.{since} > ? THEN target.{since} ELSE ? END"
+    sets = ", ".join(f"{name} = {value}" for name, value in ending(session, "?").items())
     sql = (
-        f"UPDATE {session.name_of(publication.target)} AS target SET {until} = {end}, {current} = FALSE"
-        f" WHERE target.{current} AND {rows or lacks}"
+        f"UPDATE {session.name_of(publication.target)} AS target SET {sets} WHERE target.{current} AND NOT EXISTS"
+        f" (SELECT 1 FROM {session.name_of(publication.staging)} AS source WHERE {condition})"
     )
     return Statement(sql, (publication.moment, publication.moment), "updated")
 

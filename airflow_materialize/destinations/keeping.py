@@ -106,12 +106,6 @@ class Keeping(Tables):
     def _lose(self, what: str, why: str) -> None:
         self.losses.append(f"{what} could not be kept: {why}")
 
-    def indexed(self, statement: str) -> list[str]:
-        """Return the columns of an index; none where it is over expressions or a part of the rows, or unreadable."""
-        from airflow_materialize.destinations.making import indexed_columns
-
-        return indexed_columns(statement, self.dialect)
-
     def _made(self, table: Table) -> Made:
         # A parser of SQL is large, and most loads change no column.
         from airflow_materialize.destinations.making import Made

@@ -19,16 +19,6 @@ class Constraint:
     by_value: bool = False
 
 
-def indexed_columns(statement: str, dialect: str) -> list[str]:
-    """Return the columns of an index; none where it is over expressions or a part of the rows, or cannot be read."""
-    tree = _parsed(statement, dialect)
-    index = tree.find(exp.IndexParameters) if tree else None
-    if index is None or index.args.get("where"):
-        return []
-    columns = [ordered.this for ordered in index.args.get("columns") or ()]
-    return [column.name for column in columns] if all(isinstance(column, exp.Column) for column in columns) else []
-
-
 def named(statement: str, dialect: str) -> tuple[set[str], set[str]] | None:
     """Return the columns and the tables that a statement names; None where it cannot be read."""
     tree = _parsed(statement, dialect)

@@ -120,6 +120,7 @@ def as_large() -> None:
     package = "airflow_materialize.destinations.duckdb"
     import_module(f"{package}.deleting")._MARKED = import_module(f"{package}.destination")._TEMPORARY_VALUES = 0
     import_module(f"{package}.deleting")._LISTED = import_module(f"{package}.parting")._KEYS = 7
+    import_module(f"{package}.bulk").part_rows = lambda _: 8
 
 
 def warm_up() -> None:

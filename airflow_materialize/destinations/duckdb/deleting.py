@@ -143,10 +143,16 @@ class DuckDBDeleting(DuckDBParts):
         self.drop_table(LIST)
         return deleted
 
-    def touched(self, rows: Iterable[str], parameters: Sequence[Any] = ()) -> list[Touched]:
-        """List the numbers that queries have as `id`, in a table that the caller drops, and return where they lie."""
+    def touched(self, rows: Iterable[str], parameters: Sequence[Any] = (), further: str = "") -> list[Touched]:
+        """List the numbers that queries have as `id`, in a table that the caller drops, and return where they lie.
+
+        Args:
+            rows: The queries.
+            parameters: The values that each of them takes.
+            further: The columns that they have behind it, with their types.
+        """
         listed = self.name_of(LIST)
-        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {listed} (id BIGINT)")
+        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {listed} ({', '.join(filter(None, ('id BIGINT', further)))})")
         for each in rows:
             self.execute(f"INSERT INTO {listed} {each}", parameters)
         vectors = f"SELECT id // {VECTOR} AS vector, count(*) AS gone FROM {listed} GROUP BY ALL"

@@ -9,26 +9,24 @@ from typing import TYPE_CHECKING
 
 from airflow_materialize.definition.model.materialization import HISTORY_COLUMNS
 from airflow_materialize.destinations.duckdb.deleting import LIST, DuckDBDeleting, apart
-from airflow_materialize.destinations.history import after_former, current_versions, ended, newer_version, superseded
+from airflow_materialize.destinations.history import after_former, current_versions, ending, newer_version
 from airflow_materialize.destinations.publishing import Statement, insert, same_key, unchanged
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.publishing import Publication
 
 
-_BESIDE = 6 * 1024 * 1024
-"""Bytes that changing rows takes beside what DuckDB counts (measured)."""
-
-
 @dataclass(frozen=True)
 class Ending(Statement):
-    """A statement that ends versions by the numbers of their rows, of which it takes the least and the greatest.
+    """A statement that ends listed versions, of which it takes the least and the greatest number.
 
     Attributes:
-        rows: Queries of these, as `id`.
+        rows: Queries of their numbers, as `id`, and of the moments at which they end, NULL for that of the load.
+        moment: What these moments are called, with their type.
     """
 
     rows: tuple[str, ...] = ()
+    moment: str = ""
 
 
 class DuckDBHistory(DuckDBDeleting):
@@ -49,7 +47,7 @@ class DuckDBHistory(DuckDBDeleting):
         # A vector whose rows come one by one takes its former changes along each time: by their numbers they come at
         # once, and a join that went to disk would give up their order.
         count = 0
-        for part in apart(self.touched(statement.rows)):
+        for part in apart(self.touched(statement.rows, further=statement.moment)):
             count += self.execute(statement.sql, [*statement.parameters, *(part[0].first, part[-1].last) * 2])
         self.drop_table(LIST)
         return count
@@ -65,24 +63,33 @@ class DuckDBHistory(DuckDBDeleting):
         staging, target = publication.staging, publication.target
         if not all(map(self.numbers_rows, (staging, target))):
             return None
-        self.expect(-_BESIDE)
-        parts = self.row_parts(staging, self.part_rows) if changed else []
         former = self.key_parts(publication.keys, target, staging) if moments else []
         source, versions = self.name_of(staging), f"{current_versions(self, publication)} AS target"
         known = self.found(publication, source, "source", versions, same_key(self, publication))
         return [
-            *(superseded(self, publication, changed, part) for part in parts),
-            self._ending(publication),
+            self._ending(publication, changed),
             *(after_former(self, publication, part) for part in former),
             self.deletion(staging, *known),
             insert(self, publication),
         ]
 
-    def _ending(self, publication: Publication) -> Ending:
-        """Return the statement that ends the current versions whose key the result lacks."""
-        listed = f"rowid BETWEEN ? AND ? AND rowid IN (SELECT id FROM {self.name_of(LIST)} WHERE id BETWEEN ? AND ?)"
-        statement = ended(self, publication, rows=listed)
+    def _ending(self, publication: Publication, changed: str) -> Ending:
+        """Return the statement that ends the versions that a row takes the place of, and those of a missing key."""
         target, staging = map(self.name_of, (publication.target, publication.staging))
-        key, current = same_key(self, publication), self.quote(HISTORY_COLUMNS[-1])
-        rows = self.found(publication, target, "target", f"{staging} AS source", key, lacking=current)
-        return Ending(statement.sql, statement.parameters, statement.counts, rows=tuple(rows))
+        since, _, current = map(self.quote, HISTORY_COLUMNS)
+        key = same_key(self, publication)
+        superseded = (
+            f"SELECT target.rowid AS id, source.{since} FROM {target} AS target JOIN {part} AS source"
+            f" ON {key} AND target.{current} AND {changed}"
+            for part in (self.row_parts(publication.staging, self.part_rows) if changed else ())
+        )
+        lacking = self.found(publication, target, "target", f"{staging} AS source", key, lacking=current)
+        moment = f"since {(self.columns(publication.staging) or {})[HISTORY_COLUMNS[0]]}"
+        sql = self.update_from(
+            target,
+            f"(SELECT * FROM {self.name_of(LIST)} WHERE id BETWEEN ? AND ?)",
+            ending(self, "coalesce(source.since, ?)"),
+            "target.rowid = source.id AND target.rowid BETWEEN ? AND ?",
+        )
+        nulls = (f"SELECT id, NULL FROM ({query})" for query in lacking)
+        return Ending(sql, (publication.moment,) * 2, "updated", rows=(*superseded, *nulls), moment=moment)

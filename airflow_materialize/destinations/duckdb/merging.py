@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow_materialize.destinations.duckdb.deleting import MARK, DuckDBDeleting
@@ -37,10 +36,10 @@ _REFERENCES = "SELECT 1 FROM duckdb_constraints() WHERE constraint_type = 'FOREI
 """A row that another table refers to cannot be deleted, not even to be inserted again."""
 
 _KEYS = """
-SELECT constraint_column_names, '' FROM duckdb_constraints()
+SELECT constraint_column_names, FALSE FROM duckdb_constraints()
 WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)
   AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')
-UNION ALL SELECT [], sql FROM duckdb_indexes()
+UNION ALL SELECT CAST(expressions AS VARCHAR[]), TRUE FROM duckdb_indexes()
 WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) AND is_unique
 """
 
@@ -49,16 +48,14 @@ class DuckDBMerging(DuckDBDeleting):
     """The part of a DuckDB session that merges."""
 
     replaces_rows = True
-    text_widths: Mapping[str, float] = MappingProxyType({})
-    """Bytes of a staged row that are outside of it in memory, as long texts are, by column."""
 
     def has_unique_index(self, table: Table, columns: Sequence[str]) -> bool:  # noqa: D102
         return {self.fold(name) for name in columns} in self._unique(table)
 
     def _unique(self, table: Table) -> list[set[str]]:
-        """Return the columns, folded, of each unique index and constraint; none of an index over expressions."""
+        """Return the columns, folded, of each unique index and constraint; empty in place of an expression."""
         found = self.rows(_KEYS, [*self.parts(table), *self.parts(table)])
-        return [{self.fold(name) for name in (self.indexed(index) if index else names) or ()} for names, index in found]
+        return [{self.fold(_column(name) if index else name) for name in names} for names, index in found]
 
     def merge(self, publication: Publication) -> list[Statement] | None:
         """Return the statements of a merge; None where a column's name hides the numbers of rows."""
@@ -169,3 +166,10 @@ class DuckDBMerging(DuckDBDeleting):
             f" WHERE {name} BETWEEN (SELECT min({name}) FROM {staging}) AND (SELECT max({name}) FROM {staging})"
         )
         return int(vectors) * VECTOR
+
+
+def _column(listed: str) -> str:
+    """Return the name of a column that an index has, in quotes where it is no plain word; empty for an expression."""
+    if listed.startswith("("):
+        return ""
+    return listed[1:-1].replace('""', '"') if listed.startswith('"') else listed

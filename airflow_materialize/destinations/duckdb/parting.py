@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from airflow_materialize.destinations.base import Session
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _KEYS = 750_000
 """Keys that are in memory at once. Of more, DuckDB's own way to disk needs more than it has (measured)."""
+
+_KEY = 32
+"""Bytes that such a key takes where no text of it is long: with what a join or a group has beside it (measured)."""
 
 _MOST_PARTS = 256
 
@@ -32,6 +36,9 @@ class DuckDBParts(Keeping, Session):
 
     part_rows = 100_000
     """Staged rows that one statement joins with all their columns. What is staged makes it fit."""
+
+    text_widths: Mapping[str, float] = MappingProxyType({})
+    """Bytes of a staged row that are outside of it in memory, as long texts are, by column."""
 
     @abstractmethod
     def parts(self, table: Table) -> tuple[str, str, str]:
@@ -89,10 +96,12 @@ class DuckDBParts(Keeping, Session):
             tables: What these are columns of. The keys of the first are in memory.
             count: How many these are; as many as its rows unless given.
         """
-        parts = -(-(self.count(tables[0]) if count is None else count) // _KEYS)
+        folded = [self.fold(key) for key in keys]
+        texts = sum(width for name, width in self.text_widths.items() if self.fold(name) in folded)
+        at_once = max(1, int(_KEYS * _KEY / (_KEY + texts)))
+        parts = -(-(self.count(tables[0]) if count is None else count) // at_once)
         if parts <= 1:
             return ["TRUE"]
-        folded = [self.fold(key) for key in keys]
         columns = ({self.fold(name): kind for name, kind in (self.columns(table) or {}).items()} for table in tables)
         kinds = {tuple(map(each.get, folded)) for each in columns}
         collations = self.rows("SELECT current_setting('default_collation')") != [("",)]

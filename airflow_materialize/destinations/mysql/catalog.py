@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_materialize.destinations.arrow import as_python
 from airflow_materialize.destinations.discretion import StatementError
 from airflow_materialize.destinations.mysql import types as mysql_types
 from airflow_materialize.destinations.mysql.errors import INVALID_VIEW, code_of
@@ -191,7 +192,7 @@ class MySQLCatalog(MySQLSpelling):
         return mysql_types.room_for(sql_type, length)
 
     def bind(self, scalar: pa.Scalar[Any]) -> Any:
-        return bound(scalar.as_py())
+        return bound(as_python(scalar))
 
     def value(self, value: Any) -> Any:
         return bound(value)

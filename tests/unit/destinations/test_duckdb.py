@@ -287,3 +287,25 @@ def test_memory_that_was_too_little_grows_threefold_and_in_the_end_is_all_that_t
         thrift.relent()
         found.append(thrift.times)
     assert found == [1, 3, 9, 27, 0, 0]
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_unique_index_is_known_by_its_columns_whatever_these_are_called(destination, path, reopened):
+    names = ["Id", "order id", 'the "Größe"', "select", "it's, [x]", "(id + 1)", "\\"]
+    listed = ", ".join('"' + name.replace('"', '""') + '" INTEGER' for name in names)
+    with engine.connect(str(path)) as connection:
+        connection.execute(f"CREATE TABLE orders ({listed}, other INTEGER, mail VARCHAR UNIQUE)")
+        for number, name in enumerate(names):
+            quoted = '"' + name.replace('"', '""') + '"'
+            connection.execute(f"CREATE UNIQUE INDEX i{number} ON orders ({quoted}, other)")
+            connection.execute(f"CREATE TABLE t{number} ({quoted} INTEGER PRIMARY KEY)")
+        connection.execute("CREATE UNIQUE INDEX later ON orders ((other + 1))")
+        connection.execute("CREATE INDEX plain ON orders (other)")
+    with destination.session(read_only=reopened) as session:
+        table = destination.table("orders")
+        for number, name in enumerate(names):
+            assert session.has_unique_index(table, ["OTHER", name]), name
+            assert session.has_unique_index(destination.table(f"t{number}"), [name]), name
+        assert session.has_unique_index(table, ["mail"])
+        for other in (["other"], ["Id"], ["(other + 1)"], ["id", "other", "mail"]):
+            assert not session.has_unique_index(table, other), other
