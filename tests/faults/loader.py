@@ -119,7 +119,8 @@ def as_large() -> None:
     """Let loads into DuckDB do with few rows what they do with many."""
     package = "airflow_materialize.destinations.duckdb"
     import_module(f"{package}.deleting")._MARKED = import_module(f"{package}.destination")._TEMPORARY_VALUES = 0
-    import_module(f"{package}.deleting")._LISTED = import_module(f"{package}.parting")._KEYS = 7
+    import_module(f"{package}.deleting").LISTED = import_module(f"{package}.listing").LISTED = 7
+    import_module(f"{package}.pairing")._SORTED = import_module(f"{package}.parting")._KEYS = 7
     import_module(f"{package}.bulk").part_rows = lambda _: 8
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from airflow_materialize.destinations.spelling import Table
 
 _SOURCE = "_materialize_batches"
+_DISABLED = "disabled_optimizers"
+_CHOOSING = "join_order", "build_side_probe_side"
 _TOO_LITTLE = re.compile(r"\([^()]*/[^()]* used\)")
 """What there is of memory stands in each message about it; that of COMMIT is no OutOfMemoryException."""
 
@@ -74,6 +76,17 @@ class DuckDBBulk(DuckDBPublishing):
 
     def expect(self, size: int) -> None:  # noqa: D102
         self._sparing.widen(size)
+
+    @contextmanager
+    def as_written(self) -> Iterator[None]:  # noqa: D102
+        # The transaction may be past any statement.
+        with closing(self._connection.cursor()) as aside:
+            [(before,)] = aside.execute(f"SELECT current_setting('{_DISABLED}')").fetchall()
+            aside.execute(f"SET GLOBAL {_DISABLED} = '{','.join(filter(None, (before, *_CHOOSING)))}'")
+            try:
+                yield
+            finally:
+                aside.execute(f"SET GLOBAL {_DISABLED} = '{before}'")
 
     def published(self) -> None:  # noqa: D102
         self._sparing.end()

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from airflow_materialize.destinations.duckdb.parting import DuckDBParts
+from airflow_materialize.destinations.duckdb.listing import GROUP, LISTED, DuckDBListing, Touched, apart
 from airflow_materialize.destinations.duckdb.thrift import VECTOR
 from airflow_materialize.destinations.publishing import Statement, insert
 from airflow_materialize.destinations.spelling import Table
@@ -20,15 +20,8 @@ if TYPE_CHECKING:
 MARK = 8
 """Bytes that each row of a vector takes until COMMIT once some of them are deleted and others are not."""
 
-_GROUP = 60
-"""Vectors that go together, as many as a row group has: a vector begins where its group does, so that one may be cut
-at each end of what goes."""
-
 _MARKED = 256
 """Vectors in which rows are rather marked, which takes half of the time: 4 MiB of marks."""
-
-_LISTED = 250_000
-"""Numbers of rows that are joined at once: of many more, the other side of the join goes to disk too."""
 
 LIST = Table("_materialize_deleted", "main", "temp")
 
@@ -46,33 +39,7 @@ class Deletion(Statement):
     rows: tuple[str, ...] = ()
 
 
-class Touched(NamedTuple):
-    """What is listed of a group of vectors.
-
-    Attributes:
-        group: Its number.
-        parts: Of how many vectors some rows are listed.
-        wholes: Of how many all are.
-        rows: How many rows are.
-    """
-
-    group: int
-    parts: int
-    wholes: int
-    rows: int
-
-    @property
-    def first(self) -> int:
-        """The lowest number that a row of the group can have."""
-        return self.group * _GROUP * VECTOR
-
-    @property
-    def last(self) -> int:
-        """The highest number that a row of the group can have."""
-        return self.first + _GROUP * VECTOR - 1
-
-
-class DuckDBDeleting(DuckDBParts):
+class DuckDBDeleting(DuckDBListing):
     """The part of a DuckDB session that deletes rows.
 
     Where a vector loses some of its rows, DuckDB marks each of them in memory until COMMIT; where it loses all at once,
@@ -138,34 +105,18 @@ class DuckDBDeleting(DuckDBParts):
     def apply(self, statement: Statement) -> int:  # noqa: D102
         if not isinstance(statement, Deletion):
             return super().apply(statement)
-        found = self.touched(statement.rows, statement.parameters)
-        deleted = self._delete(statement.table, self.name_of(LIST), found) if found else 0
+        with self.as_written():
+            found = self.touched(LIST, statement.rows, statement.parameters)
+            deleted = self._delete(statement.table, self.name_of(LIST), found) if found else 0
         self.drop_table(LIST)
         return deleted
-
-    def touched(self, rows: Iterable[str], parameters: Sequence[Any] = (), further: str = "") -> list[Touched]:
-        """List the numbers that queries have as `id`, in a table that the caller drops, and return where they lie.
-
-        Args:
-            rows: The queries.
-            parameters: The values that each of them takes.
-            further: The columns that they have behind it, with their types.
-        """
-        listed = self.name_of(LIST)
-        self.execute(f"CREATE OR REPLACE TEMPORARY TABLE {listed} ({', '.join(filter(None, ('id BIGINT', further)))})")
-        for each in rows:
-            self.execute(f"INSERT INTO {listed} {each}", parameters)
-        vectors = f"SELECT id // {VECTOR} AS vector, count(*) AS gone FROM {listed} GROUP BY ALL"
-        counts = ", ".join(f"count(*) FILTER (gone {sign} {VECTOR})" for sign in "<=")
-        found = self.rows(f"SELECT vector // {_GROUP}, {counts}, sum(gone) FROM ({vectors}) GROUP BY ALL ORDER BY 1")
-        return [Touched(*map(int, row)) for row in found]
 
     def _delete(self, table: Table, listed: str, found: Sequence[Touched]) -> int:
         name, moved = self.name_of(table), self._moved(table, found)
         wanted = sum(touched.rows for touched in found)
         kept, gone = self._move(table, listed, moved) if moved else (0, 0)
         groups = ", ".join(str(touched.group) for touched in moved)
-        parts = f"SELECT id FROM {listed} WHERE " + (f"id // {_GROUP * VECTOR} NOT IN ({groups})" if moved else "TRUE")
+        parts = f"SELECT id FROM {listed} WHERE " + (f"id // {GROUP * VECTOR} NOT IN ({groups})" if moved else "TRUE")
         others = set(found) - set(moved)
         if any(touched.wholes for touched in others):
             # By a join with few rows, as one with many gives up the order, and with it whole vectors.
@@ -187,10 +138,10 @@ class DuckDBDeleting(DuckDBParts):
         # What is inserted again has higher numbers than any that is listed.
         [(most,)] = self.rows(f"SELECT max(id) FROM {listed}")
         kept = gone = 0
-        for part in apart(moved):
+        for part in apart(moved, LISTED):
             groups = ", ".join(str(touched.group) for touched in part)
             first, last = part[0].first, min(most, part[-1].last)
-            rows = f"rowid BETWEEN {first} AND {last} AND rowid // {_GROUP * VECTOR} IN ({groups})"
+            rows = f"rowid BETWEEN {first} AND {last} AND rowid // {GROUP * VECTOR} IN ({groups})"
             stays = (
                 f"NOT EXISTS (SELECT 1 FROM {listed} AS gone WHERE id BETWEEN {first} AND {last} AND id = target.rowid)"
             )
@@ -213,16 +164,3 @@ class DuckDBDeleting(DuckDBParts):
             moved.append(touched)
             marked -= touched.parts
         return sorted(moved)
-
-
-def apart(found: Iterable[Touched]) -> Iterator[list[Touched]]:
-    """Yield groups, in their order, in parts whose listed rows can be joined at once."""
-    part, rows = list[Touched](), 0
-    for touched in found:
-        if part and rows + touched.rows > _LISTED:
-            yield part
-            part, rows = [], 0
-        part.append(touched)
-        rows += touched.rows
-    if part:
-        yield part

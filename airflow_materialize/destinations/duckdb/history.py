@@ -4,32 +4,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_materialize.definition.model.materialization import HISTORY_COLUMNS
-from airflow_materialize.destinations.duckdb.deleting import LIST, DuckDBDeleting, apart
-from airflow_materialize.destinations.history import after_former, current_versions, ending, newer_version
-from airflow_materialize.destinations.publishing import Statement, insert, same_key, unchanged
+from airflow_materialize.destinations.duckdb.pairing import DuckDBPairing, Paired
+from airflow_materialize.destinations.history import after_former, ending, newer_version
+from airflow_materialize.destinations.publishing import insert, unchanged
 
 if TYPE_CHECKING:
-    from airflow_materialize.destinations.publishing import Publication
+    from airflow_materialize.destinations.duckdb.listing import Stretch
+    from airflow_materialize.destinations.publishing import Publication, Statement
 
 
-@dataclass(frozen=True)
-class Ending(Statement):
-    """A statement that ends listed versions, of which it takes the least and the greatest number.
-
-    Attributes:
-        rows: Queries of their numbers, as `id`, and of the moments at which they end, NULL for that of the load.
-        moment: What these moments are called, with their type.
-    """
-
-    rows: tuple[str, ...] = ()
-    moment: str = ""
-
-
-class DuckDBHistory(DuckDBDeleting):
+class DuckDBHistory(DuckDBPairing):
     """The part of a DuckDB session that ends and begins versions of rows."""
 
     def scd2_by_column(self, publication: Publication) -> list[Statement] | None:
@@ -40,17 +27,6 @@ class DuckDBHistory(DuckDBDeleting):
     def scd2_by_time(self, publication: Publication) -> list[Statement] | None:
         """Return the statements for a result whose rows take the place of older ones."""
         return self._versions(publication, newer_version(self), moments=True)
-
-    def apply(self, statement: Statement) -> int:  # noqa: D102
-        if not isinstance(statement, Ending):
-            return super().apply(statement)
-        # A vector whose rows come one by one takes its former changes along each time: by their numbers they come at
-        # once, and a join that went to disk would give up their order.
-        count = 0
-        for part in apart(self.touched(statement.rows, further=statement.moment)):
-            count += self.execute(statement.sql, [*statement.parameters, *(part[0].first, part[-1].last) * 2])
-        self.drop_table(LIST)
-        return count
 
     def _versions(self, publication: Publication, changed: str, *, moments: bool) -> list[Statement] | None:
         """Return the statements that end and begin versions; None where a column's name hides the numbers of rows.
@@ -63,33 +39,29 @@ class DuckDBHistory(DuckDBDeleting):
         staging, target = publication.staging, publication.target
         if not all(map(self.numbers_rows, (staging, target))):
             return None
+        since, _, current = map(self.quote, HISTORY_COLUMNS)
+        pairs = self.pair(publication, lives=current)
+        sets = ending(self, f"source.{since}")
         former = self.key_parts(publication.keys, target, staging) if moments else []
-        source, versions = self.name_of(staging), f"{current_versions(self, publication)} AS target"
-        known = self.found(publication, source, "source", versions, same_key(self, publication))
+        known = [
+            f"SELECT pair.staged AS id FROM {self.both(publication, stretch)} WHERE target.{current}"
+            for stretch in pairs
+        ]
         return [
-            self._ending(publication, changed),
+            *(self.updating(publication, some, sets, f" AND {changed}") for some in pairs if changed),
+            *(self._lacking(publication, stretch) for stretch in self.stretches(target)),
             *(after_former(self, publication, part) for part in former),
             self.deletion(staging, *known),
+            self.unpair(),
             insert(self, publication),
         ]
 
-    def _ending(self, publication: Publication, changed: str) -> Ending:
-        """Return the statement that ends the versions that a row takes the place of, and those of a missing key."""
-        target, staging = map(self.name_of, (publication.target, publication.staging))
-        since, _, current = map(self.quote, HISTORY_COLUMNS)
-        key = same_key(self, publication)
-        superseded = (
-            f"SELECT target.rowid AS id, source.{since} FROM {target} AS target JOIN {part} AS source"
-            f" ON {key} AND target.{current} AND {changed}"
-            for part in (self.row_parts(publication.staging, self.part_rows) if changed else ())
+    def _lacking(self, publication: Publication, stretch: Stretch) -> Statement:
+        """Return the statement that ends the current versions of a stretch whose key the result lacks."""
+        _, _, current = map(self.quote, HISTORY_COLUMNS)
+        sets = ", ".join(f"{name} = {value}" for name, value in ending(self, "?").items())
+        sql = (
+            f"UPDATE {self.name_of(publication.target)} AS target SET {sets} WHERE {stretch.holds('target.rowid')}"
+            f" AND target.{current} AND NOT {self.has_pair('target.rowid', 'id', stretch)}"
         )
-        lacking = self.found(publication, target, "target", f"{staging} AS source", key, lacking=current)
-        moment = f"since {(self.columns(publication.staging) or {})[HISTORY_COLUMNS[0]]}"
-        sql = self.update_from(
-            target,
-            f"(SELECT * FROM {self.name_of(LIST)} WHERE id BETWEEN ? AND ?)",
-            ending(self, "coalesce(source.since, ?)"),
-            "target.rowid = source.id AND target.rowid BETWEEN ? AND ?",
-        )
-        nulls = (f"SELECT id, NULL FROM ({query})" for query in lacking)
-        return Ending(sql, (publication.moment,) * 2, "updated", rows=(*superseded, *nulls), moment=moment)
+        return Paired(sql, (publication.moment,) * 2, "updated")

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from airflow_materialize.destinations.duckdb.deleting import MARK, DuckDBDeleting
+from airflow_materialize.destinations.duckdb.deleting import MARK
+from airflow_materialize.destinations.duckdb.pairing import DuckDBPairing, Paired
 from airflow_materialize.destinations.duckdb.thrift import VECTOR
 from airflow_materialize.destinations.publishing import (
     Statement,
@@ -18,10 +19,10 @@ from airflow_materialize.destinations.publishing import (
     matching,
     same_key,
 )
+from airflow_materialize.destinations.spelling import Table
 
 if TYPE_CHECKING:
     from airflow_materialize.destinations.publishing import Publication
-    from airflow_materialize.destinations.spelling import Table
 
 _WIDE = 100
 """Bytes of texts in a row from which on it takes an index no more time to delete and insert rows (measured)."""
@@ -44,7 +45,10 @@ WHERE lower(database_name) = lower(?) AND lower(schema_name) = lower(?) AND lowe
 """
 
 
-class DuckDBMerging(DuckDBDeleting):
+_COMPARED = Table("_materialize_compared", "main", "temp")
+
+
+class DuckDBMerging(DuckDBPairing):
     """The part of a DuckDB session that merges."""
 
     replaces_rows = True
@@ -62,15 +66,25 @@ class DuckDBMerging(DuckDBDeleting):
         unique, keys = self._unique(publication.target), {self.fold(name) for name in publication.keys}
         indexed = keys in unique and not publication.null_keys
         replaces = (publication.replaces_rows and not indexed) or self._texts_weigh_more(publication, indexed=indexed)
+        numbered = all(map(self.numbers_rows, (publication.target, publication.staging)))
         if replaces and not self.rows(_REFERENCES):
+            if publication.replaces_rows and not numbered:
+                self.expect(MARK * sum(map(self.count, (publication.target, publication.staging))))
+                return None
             if publication.replaces_rows:
                 return self._replacing(publication)
-            numbered = all(map(self.numbers_rows, (publication.target, publication.staging)))
             if numbered and not self.computes(publication.target):
                 return self._completing(publication)
         # A query would see what the parts before have done; a value may go from one row to one of another part.
         at_once = bool(publication.expressions or publication.predicate or any(each != keys for each in unique))
-        at_once = at_once or not self.numbers_rows(publication.staging)
+        if at_once or not numbered:
+            return [self._merging(publication)]
+        pairs, sets, further = self.pair(publication), changes(self, publication), changing(self, publication)
+        updates = [self.updating(publication, some, sets, further) for some in pairs if sets]
+        return [*updates, *self.insert_unpaired(publication), self.unpair()]
+
+    def _merging(self, publication: Publication) -> Statement:
+        """Return the statement that changes and inserts rows at once, and has all that it joins in memory."""
         target, staging = self.name_of(publication.target), self.name_of(publication.staging)
         update = ""
         if publication.updates:
@@ -79,36 +93,32 @@ class DuckDBMerging(DuckDBDeleting):
         names = [self.quote(name) for name in publication.columns]
         columns = ", ".join([*names, *map(self.quote, publication.filled)])
         values = ", ".join([*(f"source.{name}" for name in names), *publication.filled.values()])
-        return [
-            Statement(
-                f"MERGE INTO {target} AS target USING {part} AS source ON {matching(self, publication)}{update}"
-                f" WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})",
-                counts="upserted",
-            )
-            for part in ([staging] if at_once else self.row_parts(publication.staging, self.part_rows // 2))
-        ]
+        return Statement(
+            f"MERGE INTO {target} AS target USING {staging} AS source ON {matching(self, publication)}{update}"
+            f" WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})",
+            counts="upserted",
+        )
 
-    def _replacing(self, publication: Publication) -> list[Statement] | None:
+    def _replacing(self, publication: Publication) -> list[Statement]:
         """Return the statements that delete the rows that change, and insert them with the others.
 
         Without a unique index that takes half of the time of a MERGE (measured).
         """
-        tables = publication.target, publication.staging
-        if not all(map(self.numbers_rows, tables)):
-            self.expect(MARK * sum(map(self.count, tables)))
-            return None
-        target, staging = map(self.name_of, tables)
-        matches = matching(self, publication)
-        unneeded = f"{matches}{idle(self, publication)}"
-        # As a join of the two it takes half of the time of EXISTS (measured).
-        known = [
-            f"SELECT source.rowid AS id FROM {target} AS target JOIN {part} AS source ON {unneeded}"
-            for part in self.row_parts(publication.staging, self.part_rows)
-        ]
-        changed = self.found(publication, target, "target", f"{staging} AS source", matches)
+        name, matches = self.name_of(_COMPARED), matching(self, publication)
+        needless = idle(self, publication).removeprefix(" AND ") or "FALSE"
         return [
-            self.deletion(publication.staging, *known),
-            self.deletion(publication.target, *changed, counts="replaced"),
+            Statement(f"CREATE OR REPLACE TEMPORARY TABLE {name} (id BIGINT, staged BIGINT, needless BOOLEAN)"),
+            *(
+                Paired(
+                    f"INSERT INTO {name} SELECT pair.id, pair.staged, {needless}"
+                    f" FROM {self.both(publication, some)} WHERE {matches}"
+                )
+                for some in self.pair(publication)
+            ),
+            self.unpair(),
+            self.deletion(publication.target, f"SELECT id FROM {name} WHERE NOT needless", counts="replaced"),
+            self.deletion(publication.staging, f"SELECT staged FROM {name} WHERE needless"),
+            Statement(f"DROP TABLE {name}"),
             insert(self, publication),
         ]
 
@@ -117,25 +127,22 @@ class DuckDBMerging(DuckDBDeleting):
 
         The table is as it was until all are put together.
         """
-        target, staging = map(self.name_of, (publication.target, publication.staging))
         names = list(self.columns(publication.target) or ())
         table, create = self.aside("_materialize_whole", self.count(publication.staging) * len(names))
-        whole, listed = self.name_of(table), ", ".join(map(self.quote, names))
+        target, whole, listed = self.name_of(publication.target), self.name_of(table), ", ".join(map(self.quote, names))
         sets = {self.fold(name): value for name, value in changes(self, publication).items()}
         values = ", ".join(sets.get(self.fold(self.quote(name)), f"target.{self.quote(name)}") for name in names)
         matches, key = matching(self, publication), same_key(self, publication)
         condition = f"{matches}{changing(self, publication)}"
-        known = self.found(publication, staging, "source", f"{target} AS target", matches)
         changed = self.found(publication, target, "target", f"{whole} AS source", key)
+        both = [self.both(publication, some) for some in self.pair(publication)]
         return [
             Statement(f"{create} AS SELECT * FROM {target} LIMIT 0"),
-            *(
-                Statement(
-                    f"INSERT INTO {whole} SELECT {values} FROM {target} AS target JOIN {part} AS source ON {condition}"
-                )
-                for part in self.row_parts(publication.staging, self.part_rows)
+            *(Paired(f"INSERT INTO {whole} SELECT {values} FROM {each} WHERE {condition}") for each in both),
+            self.deletion(
+                publication.staging, *(f"SELECT source.rowid AS id FROM {each} WHERE {matches}" for each in both)
             ),
-            self.deletion(publication.staging, *known),
+            self.unpair(),
             self.deletion(publication.target, *changed, counts="replaced"),
             Statement(f"INSERT INTO {target} ({listed}) SELECT {listed} FROM {whole}", counts="inserted"),
             Statement(f"DROP TABLE {whole}"),

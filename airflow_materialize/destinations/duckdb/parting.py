@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,6 @@ _KEYS = 750_000
 
 _KEY = 32
 """Bytes that such a key takes where no text of it is long: with what a join or a group has beside it (measured)."""
-
-_MOST_PARTS = 256
 
 _INDEXES = """
 SELECT index_count FROM duckdb_tables()
@@ -47,6 +46,14 @@ class DuckDBParts(Keeping, Session):
     @abstractmethod
     def expect(self, size: int) -> None:
         """Have room for so many bytes that stay in memory until COMMIT, or leave it to what DuckDB does not count."""
+
+    @abstractmethod
+    def as_written(self) -> AbstractContextManager[None]:
+        """Have tables joined as a statement says: what stands on the right is in memory, the left in its order.
+
+        DuckDB guesses which side is smaller. Where it is wrong, it has too much in memory, and rows to change come in
+        any order: 9 s in place of 0.1 s for a hundred thousand (measured).
+        """
 
     @abstractmethod
     def aside(self, name: str, values: int) -> tuple[Table, str]:
@@ -110,15 +117,3 @@ class DuckDBParts(Keeping, Session):
             return ["TRUE"]
         listed = ", ".join(map(self.quote, keys))
         return [f"hash({listed}) % {parts} = {part}" for part in range(parts)]
-
-    def row_parts(self, staging: Table, rows: int) -> list[str]:
-        """Return the staged rows in parts, so many each, as what a statement takes: all that it joins is in memory."""
-        name = self.name_of(staging)
-        # What a transaction has inserted itself is numbered from a high number on.
-        [(first, last)] = self.rows(f"SELECT coalesce(min(rowid), 0), coalesce(max(rowid), 0) FROM {name}")
-        # Each looks through the keys of the table.
-        size = max(rows, (last - first) // _MOST_PARTS + 1)
-        return [
-            f"(SELECT rowid, * FROM {name} WHERE rowid >= {start} AND rowid < {start + size})"
-            for start in range(first, last + 1, size)
-        ]

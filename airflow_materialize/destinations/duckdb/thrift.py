@@ -22,7 +22,7 @@ _GROUP_ROWS = 122_880
 _PART_BYTES = 8 * 1024 * 1024
 _BLOCK = 256 * 1024
 _ROOM, _WIDEST = 20 * 1024 * 1024, 78 * 1024 * 1024
-_LEAST, _AFTERWARDS = 56 * 1024 * 1024, 48 * 1024 * 1024
+_LEAST, _AFTERWARDS, _COMMITTING = 56 * 1024 * 1024, 48 * 1024 * 1024, 32 * 1024 * 1024
 
 VECTOR = 2048
 """Rows that DuckDB works on at once."""
@@ -82,7 +82,7 @@ class Sparing:
         self._settings = settings
         self._before: Mapping[str, str] = MappingProxyType({})
         self._own: Mapping[str, str] = MappingProxyType({})
-        self._least = self._less = self._most = 0
+        self._least = self._less = self._last = self._most = 0
         self._indexed = False
         self._over = Event()
         self._follower: Thread | None = None
@@ -101,13 +101,14 @@ class Sparing:
         threads = int(found[_THREADS])
         if _THREADS not in self._settings:
             threads = min(threads, _threads(first.num_columns))
-        needed, after = (
+        fewer = min(threads, _JOINING)
+        needed, after, last = (
             max(least, _blocks(count, first.num_columns), int(2 * count * VECTOR * _width(first)))
-            for least, count in ((_LEAST, threads), (_AFTERWARDS, min(threads, _JOINING)))
+            for least, count in ((_LEAST, threads), (_AFTERWARDS, fewer), (_COMMITTING, fewer))
         )
         self._least = times * needed + int(found["used"] or 0)
         # Where the first try has failed, a single row may be large wherever it goes: all that is given stays.
-        self._less = needed - after if times == 1 else 0
+        self._less, self._last = (needed - after, after - last) if times == 1 else (0, 0)
         self._most = _bytes(found["memory_limit"])
         self._indexed = indexed
         if self._least >= self._most:
@@ -140,6 +141,9 @@ class Sparing:
     @contextmanager
     def resumed(self) -> Iterator[None]:
         """The same for COMMIT, which writes what has gone into a table with an index, and what deletions leave."""
+        if self._indexed:
+            # What the index has opened comes on top, twice.
+            self.widen(-self._last)
         if self._before:
             self._start()
         try:
