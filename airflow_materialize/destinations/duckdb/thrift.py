@@ -46,7 +46,7 @@ WHERE name IN ('memory_limit', '{_THREADS}', 'write_buffer_row_group_count', '{_
 UNION ALL SELECT 'used', CAST(sum(memory_usage_bytes) AS VARCHAR) FROM duckdb_memory()
 """
 _KEPT = """
-SELECT coalesce(sum(memory_usage_bytes * CASE tag WHEN 'ART_INDEX' THEN 2 ELSE 1 END), 0)
+SELECT coalesce(sum(memory_usage_bytes * CASE tag WHEN 'ART_INDEX' THEN ? ELSE 1 END), 0)
 FROM duckdb_memory() WHERE tag IN ('ART_INDEX', 'ALLOCATOR')
 """
 
@@ -83,7 +83,7 @@ class Sparing:
         self._before: Mapping[str, str] = MappingProxyType({})
         self._own: Mapping[str, str] = MappingProxyType({})
         self._least = self._less = self._last = self._most = 0
-        self._indexed = False
+        self._indexed, self._copies = False, 1
         self._over = Event()
         self._follower: Thread | None = None
         self.active = False
@@ -110,7 +110,7 @@ class Sparing:
         # Where the first try has failed, a single row may be large wherever it goes: all that is given stays.
         self._less, self._last = (needed - after, after - last) if times == 1 else (0, 0)
         self._most = _bytes(found["memory_limit"])
-        self._indexed = indexed
+        self._indexed, self._copies = indexed, 1
         if self._least >= self._most:
             return
         found["memory_limit"] = f"{self._most}B"
@@ -142,7 +142,7 @@ class Sparing:
     def resumed(self) -> Iterator[None]:
         """The same for COMMIT, which writes what has gone into a table with an index, and what deletions leave."""
         if self._indexed:
-            # What the index has opened comes on top, twice.
+            self._copies = 2
             self.widen(-self._last)
         if self._before:
             self._start()
@@ -187,10 +187,10 @@ class Sparing:
     def _limit(self, aside: duckdb.DuckDBPyConnection) -> int:
         """Return the bytes that DuckDB may have now.
 
-        What is open of an index stays in memory, and takes as much again while rows go into it. So do texts that take
-        the place of others.
+        What is open of an index stays in memory, and takes as much again at COMMIT. So do texts that take the place of
+        others.
         """
-        [(kept,)] = aside.execute(_KEPT).fetchall() if self._indexed else [(0,)]
+        [(kept,)] = aside.execute(_KEPT, [self._copies]).fetchall() if self._indexed else [(0,)]
         return min(self._most, self._least + int(kept))
 
 
