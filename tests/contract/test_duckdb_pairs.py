@@ -84,6 +84,51 @@ def test_rows_in_any_order_are_merged_as_a_dictionary_would_be(warehouse, monkey
     assert set(joined) == {"join_order,build_side_probe_side"}
 
 
+LARGE = {
+    "an expression": ([{"name": "v", "merge_sql": "target.v + source.v"}], {}, ()),
+    "an expression that looks at the table": (
+        [{"name": "v", "merge_sql": "target.v + source.v + (SELECT min(id) FROM raw.orders)"}],
+        {},
+        (),
+    ),
+    "an expression by the key's index": (
+        [{"name": "v", "merge_sql": "target.v + source.v"}],
+        {},
+        ("CREATE UNIQUE INDEX one_of_each ON {i} (id)",),
+    ),
+    "a predicate": ([{"name": "v", "update_on_merge": True}], {"incremental_predicate": "target.id >= 0"}, ()),
+    "another unique index": ([], {}, ("CREATE UNIQUE INDEX another ON {i} (w)",)),
+    "two unique indexes": (
+        [],
+        {},
+        ("CREATE UNIQUE INDEX one_of_each ON {i} (id)", "CREATE UNIQUE INDEX another ON {i} (w)"),
+    ),
+}
+
+
+@pytest.mark.usefixtures("as_large")
+@pytest.mark.parametrize("case", LARGE)
+def test_many_rows_that_have_to_be_merged_at_once_are_put_together_first(warehouse, case):
+    chance, (columns, options, indexes) = random.Random(case), LARGE[case]
+    expected = {key: (key % 7, key) for key in range(8000)}
+    warehouse.load({"id": [*expected], "v": [v for v, _ in expected.values()], "w": [w for _, w in expected.values()]})
+    warehouse.run(*indexes)
+    ids = chance.sample(range(4000, 12_000), 6000)
+    # What is unique goes from one row to another.
+    others = chance.sample(ids, len(ids)) if indexes else ids
+    with statements() as said:
+        result = {"id": ids, "v": [1] * 6000, "w": others}
+        report = warehouse.load(result, "merge", columns=[*KEY, *columns], **options)
+    for key, other in zip(ids, others, strict=True):
+        if key in expected and columns:
+            expected[key] = (1 if options else expected[key][0] + 1, expected[key][1])
+        else:
+            expected[key] = (1, other)
+    assert {key: (v, w) for key, v, w in warehouse.rows()} == expected
+    assert report.rows_inserted == sum(key >= 8000 for key in ids)
+    assert not any(sql.startswith("MERGE") for sql, _ in said)
+
+
 @pytest.mark.usefixtures("as_large")
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_the_connection_disables_itself_is_as_it_was_behind_a_merge(warehouse, fails):

@@ -65,7 +65,14 @@ class DuckDBMerging(DuckDBPairing):
         """Return the statements of a merge; None where a column's name hides the numbers of rows."""
         unique, keys = self._unique(publication.target), {self.fold(name) for name in publication.keys}
         indexed = keys in unique and not publication.null_keys
-        replaces = (publication.replaces_rows and not indexed) or self._texts_weigh_more(publication, indexed=indexed)
+        # A query would see what the parts before have done; a value may go from one row to one of another part.
+        at_once = bool(publication.expressions or publication.predicate or any(each != keys for each in unique))
+        replaces = (
+            (publication.replaces_rows and not indexed)
+            or self._texts_weigh_more(publication, indexed=indexed)
+            # A MERGE has all that it joins in memory.
+            or (at_once and self.count(publication.staging) > self.part_rows)
+        )
         numbered = all(map(self.numbers_rows, (publication.target, publication.staging)))
         if replaces and not self.rows(_REFERENCES):
             if publication.replaces_rows and not numbered:
@@ -75,8 +82,6 @@ class DuckDBMerging(DuckDBPairing):
                 return self._replacing(publication)
             if numbered and not self.computes(publication.target):
                 return self._completing(publication)
-        # A query would see what the parts before have done; a value may go from one row to one of another part.
-        at_once = bool(publication.expressions or publication.predicate or any(each != keys for each in unique))
         if at_once or not numbered:
             return [self._merging(publication)]
         pairs, sets, further = self.pair(publication), changes(self, publication), changing(self, publication)
