@@ -120,19 +120,27 @@ def test_a_merge_deletes_and_inserts_where_nothing_may_hang_on_a_row(portable, k
     ]
 
 
-def test_a_merge_into_duckdb_that_keeps_columns_is_one_of_its_own(tmp_path):
+def test_a_merge_into_duckdb_that_keeps_columns_goes_over_pairs_in_the_order_of_the_table(tmp_path):
     destination = for_connection(resolve("shop", {"shop": f"duckdb://{tmp_path}/shop.db"}))
     with destination.session() as session:
-        for table in (PLAIN.target, PLAIN.staging):
+        for table, values in ((PLAIN.target, "(7, 1, 1), (8, 1, 1)"), (PLAIN.staging, "(9, 2, 2), (8, 2, 2)")):
             session.create_table(table, dict.fromkeys(PLAIN.columns, "INTEGER"))
+            session.execute(f"INSERT INTO {session.name_of(table)} VALUES {values}")
         unchanged = session.same('target."v"', 'source."v"')
+        pairs = '"temp"."main"."_materialize_pairs"'
         assert sql(session, "merge", replace(PLAIN, updates=("v",))) == [
             (
-                'MERGE INTO "orders" AS target'
-                ' USING (SELECT rowid, * FROM "staged" WHERE rowid >= 0 AND rowid < 50000) AS source'
-                f' ON {SAME} WHEN MATCHED AND {NEWER} AND NOT ({unchanged}) THEN UPDATE SET "v" = source."v"'
-                f' WHEN NOT MATCHED THEN INSERT ("id", "day", "v") VALUES ({TAKEN})'
-            )
+                'UPDATE "orders" AS target SET "v" = source."v"'
+                ' FROM ((SELECT rowid, * FROM "staged" WHERE rowid BETWEEN 1 AND 1) AS source'
+                f" JOIN (SELECT * FROM {pairs} WHERE id BETWEEN 1 AND 1) AS pair ON source.rowid = pair.staged)"
+                " WHERE target.rowid = pair.id AND target.rowid BETWEEN 1 AND 1"
+                f" AND {NEWER} AND NOT ({unchanged})"
+            ),
+            (
+                f"{NEW} WHERE rowid BETWEEN 0 AND 122879 AND NOT EXISTS (SELECT 1 FROM"
+                f" (SELECT staged FROM {pairs} WHERE staged BETWEEN 0 AND 122879) AS pair WHERE pair.staged = source.rowid)"
+            ),
+            f"DROP TABLE {pairs}",
         ]
 
 
@@ -208,9 +216,16 @@ def test_a_merge_in_which_null_matches_null_does_not_tell_rows_apart_by_their_ke
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_should(session, strategy, publication):
     if session.dialect == "duckdb":
+        kinds = dict.fromkeys(publication.columns, "INTEGER")
+        if STRATEGIES[strategy].history:
+            kinds |= dict(zip(HISTORY_COLUMNS, ("TIMESTAMPTZ", "TIMESTAMPTZ", "BOOLEAN"), strict=True))
         session.create_schema(publication.target)
         for table in (publication.target, publication.staging):
-            session.create_table(table, dict.fromkeys(publication.columns, "INTEGER"))
+            session.create_table(table, kinds)
+            row = ", ".join("1" if kind == "INTEGER" else f"{kind} '2026-01-01'" for kind in kinds.values())
+            session.execute(
+                f"INSERT INTO {session.name_of(table)} VALUES ({row})".replace("BOOLEAN '2026-01-01'", "TRUE")
+            )
     statements = [statement.sql for statement in statements_for(strategy, session, publication)]
     predicate = publication.predicate or "TRUE"
     asked = [*session.count_matched(publication), unreached_rows(session, replace(publication, predicate=predicate))]
@@ -218,9 +233,10 @@ def test_every_statement_is_one_statement_of_the_dialect_that_names_what_it_shou
     for text in [*statements, *asked]:
         [tree] = sqlglot.parse(text, read=session.dialect)
         tables = {table.name for table in tree.find_all(sqlglot.exp.Table)}
-        assert tables <= {'or"ders', "st;age", "_materialize_deleted"}
+        assert tables <= {'or"ders', "st;age", "_materialize_deleted", "_materialize_pairs", "_materialize_compared"}
         columns = {column.name for column in tree.find_all(sqlglot.exp.Column)}
-        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched", "found", "rowid", "id", *HISTORY_COLUMNS}
+        numbers = {"rowid", "id", "staged", "needless"}
+        assert columns <= {'i"d', "at", "v--", "'k", "_materialize_matched", "found", *numbers, *HISTORY_COLUMNS}
 
 
 def test_no_statement_scans_a_table_anew_for_each_row_in_sqlite(tmp_path):
