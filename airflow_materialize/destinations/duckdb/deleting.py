@@ -51,26 +51,6 @@ class DuckDBDeleting(DuckDBListing):
         sql = f"DELETE FROM {self.name_of(table)} WHERE rowid IN ({' UNION ALL '.join(rows)})"
         return Deletion(sql, parameters, **counts, table=table, rows=rows)
 
-    def found(
-        self, publication: Publication, table: str, alias: str, others: str, condition: str, *, lacking: str = ""
-    ) -> list[str]:
-        """Return queries of the numbers of a table's rows, as `id`, for which a condition holds with one of others.
-
-        Args:
-            publication: Whose keys they are.
-            table: The table's quoted name.
-            alias: What it is called in the condition.
-            others: The others, with what they are called.
-            condition: The condition; it asks for the same key.
-            lacking: Of which rows those are meant instead for which it holds with none.
-        """
-        further, exists = (f" AND {lacking}", "NOT EXISTS") if lacking else ("", "EXISTS")
-        return [
-            f"SELECT rowid AS id FROM (SELECT rowid, * FROM {table} WHERE {part}{further}) AS {alias}"
-            f" WHERE {exists} (SELECT 1 FROM {others} WHERE {part} AND {condition})"
-            for part in self.key_parts(publication.keys, publication.staging, publication.target)
-        ]
-
     def delete_insert(self, publication: Publication) -> list[Statement] | None:
         """Return the statements of a delete+insert; None where a column's name hides the numbers of rows."""
         if not self.numbers_rows(publication.target):

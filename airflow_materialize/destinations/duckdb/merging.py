@@ -139,7 +139,11 @@ class DuckDBMerging(DuckDBPairing):
         values = ", ".join(sets.get(self.fold(self.quote(name)), f"target.{self.quote(name)}") for name in names)
         matches, key = matching(self, publication), same_key(self, publication)
         condition = f"{matches}{changing(self, publication)}"
-        changed = self.found(publication, target, "target", f"{whole} AS source", key)
+        changed = [
+            f"SELECT rowid AS id FROM (SELECT rowid, * FROM {target} WHERE {part}) AS target"
+            f" WHERE EXISTS (SELECT 1 FROM {whole} AS source WHERE {part} AND {key})"
+            for part in self.key_parts(publication.keys, publication.staging, publication.target)
+        ]
         both = [self.both(publication, some) for some in self.pair(publication)]
         return [
             Statement(f"{create} AS SELECT * FROM {target} LIMIT 0"),
