@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from contextlib import contextmanager
 
 import pytest
+from recording import statements
 
 from airflow_materialize.destinations.duckdb import bulk, deleting, listing, merging, pairing, parting
 from airflow_materialize.destinations.duckdb.destination import DuckDBSession
@@ -20,19 +20,10 @@ def warehouse(make_warehouse):
     return make_warehouse("duckdb")
 
 
-@contextmanager
-def statements():
-    """Yield what a session executes meanwhile, each with the optimizers that are disabled then."""
-    said, execute = [], DuckDBSession.execute
-
-    def recorded(self, sql, *more):
-        [(disabled,)] = self._connection.cursor().execute(SETTING).fetchall()
-        said.append((sql, disabled))
-        return execute(self, sql, *more)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DuckDBSession, "execute", recorded)
-        yield said
+def with_disabled(session, sql):
+    """A statement, and the optimizers that are disabled when it is executed."""
+    [(disabled,)] = session._connection.cursor().execute(SETTING).fetchall()
+    return sql, disabled
 
 
 @pytest.fixture
@@ -69,7 +60,7 @@ def test_rows_in_any_order_are_merged_as_a_dictionary_would_be(warehouse, monkey
         warehouse.run(index)
     changed = chance.sample(range(20_000), 6000)
     values = {key: (key % 2, f"new {key}" if key % 5 else f"text {key}") for key in changed}
-    with statements() as said:
+    with statements(with_disabled) as said:
         result = {"id": changed, "v": [v for v, _ in values.values()], "t": [t for _, t in values.values()]}
         report = warehouse.load(result, "merge", **{"columns": KEY, **options})
     known = [key for key in changed if key in expected]
@@ -116,7 +107,7 @@ def test_many_rows_that_have_to_be_merged_at_once_are_put_together_first(warehou
     ids = chance.sample(range(4000, 12_000), 6000)
     # What is unique goes from one row to another.
     others = chance.sample(ids, len(ids)) if indexes else ids
-    with statements() as said:
+    with statements(with_disabled) as said:
         result = {"id": ids, "v": [1] * 6000, "w": others}
         report = warehouse.load(result, "merge", columns=[*KEY, *columns], **options)
     for key, other in zip(ids, others, strict=True):
@@ -146,7 +137,7 @@ def test_what_the_connection_disables_itself_is_as_it_was_behind_a_merge(warehou
         opened(self, *args, **kwargs)
         self.execute("SET disabled_optimizers = 'expression_rewriter'")
 
-    with pytest.MonkeyPatch.context() as patch, statements() as said:
+    with pytest.MonkeyPatch.context() as patch, statements(with_disabled) as said:
         patch.setattr(DuckDBSession, "__init__", disabling)
         if fails:
             with pytest.raises(MaterializeError, match="no"):

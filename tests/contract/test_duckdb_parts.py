@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+from recording import statements
 
 from airflow_materialize.destinations.duckdb import bulk, deleting, destination, listing, merging, pairing, parting
 from airflow_materialize.destinations.duckdb.destination import DuckDBSession
@@ -21,17 +21,6 @@ VECTOR = deleting.VECTOR
 @pytest.fixture
 def warehouse(make_warehouse):
     return make_warehouse("duckdb")
-
-
-@contextmanager
-def statements():
-    """Yield the list of all statements that a session executes meanwhile."""
-    said, execute = [], DuckDBSession.execute
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            DuckDBSession, "execute", lambda self, sql, *more: (said.append(sql), execute(self, sql, *more))[1]
-        )
-        yield said
 
 
 def moves(said):
